@@ -1,0 +1,107 @@
+"""Destination: what a vendor is to us, as a value of pure functions. No I/O here or in any vendor's file.
+
+A delivery passes through three of them:
+
+    prepare(settings, mapper, event) -> Prepared | Skipped       one event becomes one payload
+    build(settings, payloads, now)   -> Request                  payloads become one HTTP request; `now` is Unix time
+    classify(payloads, reply)        -> one Outcome per payload  the vendor's answer, read
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from signal_actor.delivery.rules import Outcome, Skipped
+from signal_actor.event import Event
+from signal_actor.mapping import Mapper
+
+
+class Settings(BaseModel):
+    """An integration's `config`. A vendor adds its own fields; a secret is a `SecretStr`.
+
+    A field's `title` is its label and its `description` its help text, in the catalogue and the install form.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    endpoint: str | None = Field(
+        default=None,
+        title="Endpoint",
+        description="Scheme, host, port and path prefix that replace the vendor's own.",
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, ready to send."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One event as the vendor wants it.
+
+    `size` is the payload's length in bytes as JSON. `notes` say what was left out and why, for the attempt's record.
+    """
+
+    payload: Any
+    size: int
+    identify: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may hold, by the vendor's published rules. None: no such rule."""
+
+    items: int = 100
+    body_bytes: int | None = None
+    identifies: int | None = None
+    visitors: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One row of a document's troubleshooting table. `status` and `mark` (a text in the answer) say when it applies."""
+
+    symptom: str
+    remedy: str
+    status: int | None = None
+    mark: str | None = None
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Destination(Generic[S]):
+    """A vendor. `variants` maps a variant's name to its mapping document (see `mapping.py`)."""
+
+    slug: str
+    name: str
+    category: str
+    summary: str
+    settings: type[S]
+    variants: Mapping[str, Mapping[str, Any]]
+    consent: tuple[str, ...]
+    limits: Limits
+    prepare: Callable[[S, Mapper, Event], Prepared | Skipped]
+    build: Callable[[S, Sequence[Any], float], Request]
+    classify: Callable[[Sequence[Any], Reply], list[Outcome]]
+    troubleshooting: Sequence[Advice] = field(default=())
