@@ -128,10 +128,14 @@ def outbox(db: Database) -> None:
             payload      text    not null
         ) strict;
 
-        -- De-duplication keys live in two generations that take turns, so that forgetting old ones is one cheap
-        -- truncation. A unique index on the event table would slow every insert down as the file grows.
-        create table seen_even (key blob primary key) strict, without rowid;
-        create table seen_odd  (key blob primary key) strict, without rowid;
+        -- De-duplication keys are kept by day, so that new ones are written side by side and old days go cheaply.
+        -- A unique index on the event table would slow every insert down as the file grows.
+        create table seen (
+            day      integer not null,
+            key      blob    not null,
+            event_id integer not null,
+            primary key (day, key)
+        ) strict, without rowid;
 
         create table visitor (
             pipeline_id  integer not null references pipeline,
