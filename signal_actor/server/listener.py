@@ -75,8 +75,8 @@ async def _listen(bind: str) -> list[trio.SocketListener]:
         raise UsageError(f"cannot listen on {bind!r}: give HOST:PORT, such as 127.0.0.1:8080, or [IPV6]:PORT")
     try:
         listeners = await trio.open_tcp_listeners(int(port), host=host.strip("[]"), backlog=BACKLOG)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+    except (OSError, ValueError) as error:  # the latter for names that cannot be
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(f"cannot listen on {bind}: {reason}; choose another address or port") from error
     if int(port) == 0:  # a name with two addresses would get two ports, of which one is enough
         for spare in listeners[1:]:
