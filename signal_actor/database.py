@@ -71,7 +71,6 @@ def open_writer(path: Path) -> sqlite3.Connection:
         "temp_store = memory",
         "busy_timeout = 5000",
         "mmap_size = 0",
-        "trusted_schema = off",
         "cell_size_check = on",
         "foreign_keys = off",  # verbs keep references; `verify` checks them
     ):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from signal_actor.delivery.rules import Outcome, Skipped
 from signal_actor.event import Event
@@ -32,6 +32,15 @@ class Settings(BaseModel):
         description="Scheme, host, port and path prefix that replace the vendor's own.",
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
     )
+
+
+def secret_values(settings: Settings) -> set[str]:
+    """The secrets in an integration's settings, which must appear in no record, log or answer."""
+    return {
+        value.get_secret_value()
+        for _, value in settings
+        if isinstance(value, SecretStr) and len(value.get_secret_value()) > 3
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,8 +183,8 @@ def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int
     many deliveries were in flight.
     """
     leases = connection.execute(
-        "select lease, integration_id, json_group_array(event_id) from delivery where lease is not null"
-        " group by lease, integration_id"
+        "select lease, integration_id, json_group_array(event_id) from delivery where finished_at is null"
+        " and state = 'leased' group by lease, integration_id"
     ).fetchall()
     released = 0
     for lease_id, integration_id, ids in leases:
@@ -193,7 +193,9 @@ def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int
         error = "the process ended during the attempt; whether the vendor got it is unknown, so it is sent again"
         record(connection, integration_id, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
         connection.execute(
-            "update delivery set state = 'pending', lease = null, due_at = ? where lease = ?", (now, lease_id)
+            "update delivery set state = 'pending', lease = null, due_at = ?"
+            " where integration_id = ? and finished_at is null and lease = ?",
+            (now, integration_id, lease_id),
         )
     connection.execute(
         "update delivery set due_at = ?1 where state = 'pending' and due_at > ?1 and finished_at is null", (latest_due,)
