@@ -63,8 +63,7 @@ def parse(text: str, *, file: str, resolve: secrets.Resolve) -> Configuration:
         raise ConfigurationError(f"{file}: {_syntax(str(error))}") from None
     problems = Problems()
     configuration = _checked(tables, problems, resolve)
-    if problems.lines:
-        raise ConfigurationError("\n".join(f"{file}: {line}" for line in problems.lines))
+    problems.done(file)
     return configuration
 
 

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from signal_actor.errors import ConfigurationError
+
 M = TypeVar("M", bound=BaseModel)
 
 _WORDS = {
@@ -47,8 +49,10 @@ class Problems:
     def add(self, path: str, words: str) -> None:
         self.lines.append(f"{path}: {words}" if path else words)
 
-    def unknown(self, path: str, key: str, known: Iterable[str]) -> None:
-        self.add(f"{path}.{key}" if path else key, unknown_key(key, known))
+    def done(self, file: str = "") -> None:
+        """Raises ConfigurationError if there are problems, one line each."""
+        if self.lines:
+            raise ConfigurationError("\n".join(f"{file}: {line}" if file else line for line in self.lines))
 
     def checked(self, model: type[M], value: Any, path: str, *, secret: Iterable[str] = ()) -> M | None:
         """The value as the model, or None and what is wrong with it. Fields named `secret` are never quoted."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from signal_actor import mapping, secrets
 from signal_actor.consent import CATEGORIES
-from signal_actor.destinations.base import Destination, Settings
+from signal_actor.destinations.base import Settings
 from signal_actor.destinations.registry import destinations
 from signal_actor.live import DeliveryPolicy, PipelineSettings, Strict
 from signal_actor.problems import Problems, no_such
@@ -117,35 +117,39 @@ def integration(
     checked = problems.checked(IntegrationTable, table, path)
     if checked is None:
         return None
-    destination = destinations.get(checked.vendor)
-    if destination is None:
-        problems.add(f"{path}.vendor", no_such(checked.vendor, "vendor", destinations))
-        return None
-    for key, words in mapping_problems(destination, checked.variant, checked.mappings):
-        problems.add(f"{path}.{key}", words)
-    settings = _settings(destination, checked.config, f"{path}.config", problems, resolve)
+    config = _resolved(checked.vendor, checked.config, f"{path}.config", problems, resolve)
+    settings = fitting(checked.vendor, checked.variant, config, checked.mappings, path, problems)
     policy = problems.checked(DeliveryPolicy, checked.delivery, f"{path}.delivery")
     if settings is None or policy is None:
         return None
     chosen = checked.consent_categories
     return Integration(
-        name=checked.name or destination.name,
+        name=checked.name or destinations[checked.vendor].name,
         vendor=checked.vendor,
         variant=checked.variant,
         enabled=checked.enabled,
         delivery_mode=checked.delivery_mode,
-        consent_categories=destination.consent if chosen is None else tuple(dict.fromkeys(chosen)),
+        consent_categories=destinations[checked.vendor].consent if chosen is None else tuple(dict.fromkeys(chosen)),
         settings=settings,
         delivery=policy.model_dump(exclude_unset=True),
         mappings=checked.mappings,
     )
 
 
-def mapping_problems(destination: Destination[Any], variant: str, changes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with a variant and the changes to it, as (key, words)."""
+def fitting(
+    vendor: str, variant: str, config: Mapping[str, Any], changes: Mapping[str, Any], path: str, problems: Problems
+) -> Settings | None:
+    """The vendor's settings, if vendor, variant, mapping changes and config fit the catalogue; else what does not."""
+    destination = destinations.get(vendor)
+    if destination is None:
+        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations))
+        return None
     if variant not in destination.variants:
-        return [("variant", no_such(variant, "variant", destination.variants))]
-    return [("mappings", words) for words in mapping.check(mapping.merge(destination.variants[variant], changes))]
+        problems.add(f"{path}.variant", no_such(variant, "variant", destination.variants))
+    else:
+        for words in mapping.check(mapping.merge(destination.variants[variant], changes)):
+            problems.add(f"{path}.mappings", words)
+    return problems.checked(destination.settings, config, f"{path}.config", secret=secrets.fields(destination.settings))
 
 
 def each(
@@ -163,17 +167,14 @@ def each(
     return passed
 
 
-def _settings(
-    destination: Destination[Any], config: dict[str, Any], path: str, problems: Problems, resolve: secrets.Resolve
-) -> Settings | None:
-    names = secrets.fields(destination.settings)
+def _resolved(
+    vendor: str, config: dict[str, Any], path: str, problems: Problems, resolve: secrets.Resolve
+) -> dict[str, Any]:
+    """The config with its secrets fetched. One that cannot be had stays as it was written."""
     resolved = dict(config)
-    failed = False
-    for name in names & config.keys():
+    for name in secrets.fields(destinations[vendor].settings) & config.keys() if vendor in destinations else ():
         try:
             resolved[name] = secrets.walk(config[name], resolve)
         except ValueError as error:
             problems.add(f"{path}.{name}", str(error))
-            failed = True
-    settings = problems.checked(destination.settings, resolved, path, secret=names)
-    return None if failed else settings
+    return resolved
