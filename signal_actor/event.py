@@ -18,6 +18,6 @@ Event = dict[str, Any]
     properties         track, page, screen: an object, may be empty
     traits             identify, group: an object, may be empty
     context            an object: page, locale, campaign, userAgent, library, ..., and
-    context.traits     what is known about the user (email, phone, ...), from an earlier identify; identify events: own traits
+    context.traits     what is known about the user (email, phone, ...), from an earlier identify; identify: its own
     context.consent    what is known about consent, {category: bool}; absent if nothing is known
 """
