@@ -26,7 +26,7 @@ from signal_actor.errors import ConfigurationError, MappingError
 from signal_actor.event import Event
 from signal_actor.mapping_document import STAR, TYPES, check, difference, merge
 
-__all__ = ["STAR", "Mapped", "Mapper", "check", "compile", "difference", "merge"]
+__all__ = ["STAR", "TYPES", "Mapped", "Mapper", "check", "compile", "difference", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
