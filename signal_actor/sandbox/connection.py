@@ -130,7 +130,7 @@ class _Wire:
         path, _, query = request.target.decode("latin-1").partition("?")
         return Call(request.method.decode("ascii"), path, query, headers, b"".join(body))
 
-    async def _event(self) -> h11.Event | type[h11.PAUSED]:
+    async def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         while True:
             event = self._protocol.next_event()
             if event is not h11.NEED_DATA:

@@ -23,7 +23,7 @@ QUEUE_SIZE = 50_000  # records; older pages of the vendor answer 429 beyond
 
 
 class OmetriaSettings(Settings):
-    """The account of the sandbox. The vendor's rate is 8 requests a second (4 in older pages), adjustable; None: off."""
+    """The account of the sandbox. The vendor's rate is 8 requests a second (older pages: 4); None is off."""
 
     api_key: str = "sandbox-ometria-key"
     requests_per_second: int | None = None

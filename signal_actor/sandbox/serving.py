@@ -1,11 +1,13 @@
 """Serving: fake vendors as real HTTP servers, one port each."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import trio
 
+from signal_actor.errors import UsageError
 from signal_actor.sandbox.connection import Exchange, converse
 from signal_actor.sandbox.control import PREFIX, control
 from signal_actor.sandbox.fake import Fake
@@ -53,18 +55,30 @@ async def serve(
     ports: Mapping[str, int] | None = None,
     task_status: trio.TaskStatus[Sandbox] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled. `ports` are by slug, 0 or absent picks a free one; OSError if one is taken.
+    """Serve until cancelled. `ports` are by slug, 0 or absent picks a free one; UsageError if one cannot be had.
 
     The Sandbox is handed over once every vendor listens.
     """
     fakes = [Fake(vendor) for vendor in vendors]
-    async with trio.open_nursery() as nursery:
-        for fake in fakes:
-            listeners = await trio.open_tcp_listeners((ports or {}).get(fake.slug, 0), host=host, backlog=BACKLOG)
-            port = listeners[0].socket.getsockname()[1]
-            fake.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            nursery.start_soon(trio.serve_listeners, partial(converse, handler=partial(_route, fake)), listeners)
-        task_status.started(Sandbox(fakes))
+    async with AsyncExitStack() as stack:
+        doors = [(fake, await _listen(stack, fake, host, (ports or {}).get(fake.slug, 0))) for fake in fakes]
+        async with trio.open_nursery() as nursery:
+            for fake, listeners in doors:
+                handler = partial(converse, handler=partial(_route, fake))
+                nursery.start_soon(trio.serve_listeners, handler, listeners)
+            task_status.started(Sandbox(fakes))
+
+
+async def _listen(stack: AsyncExitStack, fake: Fake[Any], host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(f"{fake.slug}: cannot listen on {host}:{port} ({error}); choose another port") from error
+    for listener in listeners:
+        await stack.enter_async_context(listener)
+    address = f"[{host}]" if ":" in host else host
+    fake.url = f"http://{address}:{listeners[0].socket.getsockname()[1]}"
+    return listeners
 
 
 async def _route(fake: Fake[Any], exchange: Exchange) -> None:
