@@ -21,7 +21,6 @@ from signal_actor.sandbox.vendor import (
     Vendor,
     fingerprint,
     members,
-    text,
 )
 
 PATH = "/api/user/v1/upsert"
@@ -117,9 +116,9 @@ def _upserted(settings: InsiderSettings, items: Sequence[Item], moment: Moment) 
 
 def _item(user: Any) -> Item:
     who = identity(user)
-    events = members(user, "events")
-    first = events[0] if events and isinstance(events[0], dict) else {}
-    what = f"{text(first.get('event_name'))}@{text(first.get('timestamp'))}" if first else "attributes"
+    what = "attributes"
+    if (events := members(user, "events")) and isinstance(events[0], dict):
+        what = f"{events[0].get('event_name')}@{events[0].get('timestamp')}"
     return Item(f"{who}/{what}#{fingerprint(user)}", who, user)
 
 

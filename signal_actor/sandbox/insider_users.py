@@ -10,9 +10,9 @@ from typing import Any
 
 from signal_actor.sandbox.vendor import members
 
-EMAIL = r"^.+@.+\..+$"
-PHONE = r"^\+[1-9]\d{6,14}$"
-EVENT_NAME = r"^[a-z0-9][a-zA-Z0-9._-]*$"
+EMAIL = re.compile(r"^.+@.+\..+$")
+PHONE = re.compile(r"^\+[1-9]\d{6,14}$")
+EVENT_NAME = re.compile(r"^[a-z0-9][a-zA-Z0-9._-]*$")
 IDENTIFIERS = ("uuid", "email", "phone_number", "custom")
 
 ORDER_PARAMS = ("event_group_id", "unit_sale_price", "currency")
@@ -52,10 +52,12 @@ def identity(user: Any) -> str:
     """Whose entry it is: the first of uuid, email, phone number, custom identifier and Insider's own id."""
     if not isinstance(user, dict):
         return ""
-    given = user.get("identifiers")
-    identifiers = given if isinstance(given, dict) else {}
-    found = [identifiers[key] for key in IDENTIFIERS if identifiers.get(key)] or [user.get("insider_id") or ""]
-    return str(found[0])
+    identifiers = user.get("identifiers")
+    if isinstance(identifiers, dict):
+        for key in IDENTIFIERS:
+            if found := identifiers.get(key):
+                return str(found)
+    return str(user.get("insider_id") or "")
 
 
 def user_errors(user: Any, *, strict: bool = False) -> Errors:
@@ -70,7 +72,8 @@ def user_errors(user: Any, *, strict: bool = False) -> Errors:
     if not isinstance(user.get("events", []), list):
         errors["events.type(array)"] = ["events must be array"]  # ours
     for index, event in enumerate(members(user, "events")):
-        errors |= {f"events.{index}.{rule}": texts for rule, texts in _event_errors(event, strict).items()}
+        if wrong := _event_errors(event, strict):
+            errors |= {f"events.{index}.{rule}": texts for rule, texts in wrong.items()}
     return errors
 
 
@@ -85,25 +88,26 @@ def _identifier_errors(user: dict[str, Any]) -> Errors:
     if given and not isinstance(given, dict):
         return {"identifiers.type(object)": ["identifiers must be object"]}  # ours
     for key, value in (given or {}).items():
-        for rule, words in _identifier_error(key, value).items():
-            errors.setdefault(f"identifiers.*.{rule}", []).extend(words)
+        if wrong := _identifier_error(key, value):
+            errors.setdefault(f"identifiers.*.{wrong[0]}", []).append(wrong[1])
     return errors
 
 
-def _identifier_error(key: str, value: Any) -> Errors:
+def _identifier_error(key: str, value: Any) -> tuple[str, str] | None:
+    """Rule and text of what is wrong with one identifier."""
     if key not in IDENTIFIERS:
-        return {"in(defaults_column)": ["key must be one of phone_number(pn), email(em) or uuid"]}
+        return "in(defaults_column)", "key must be one of phone_number(pn), email(em) or uuid"
     if key == "custom":
-        return {} if isinstance(value, dict) and value else {"type(object)": ["custom must be object"]}  # ours
+        return None if isinstance(value, dict) and value else ("type(object)", "custom must be object")  # ours
     if not isinstance(value, str):
-        return {"type(string)": [f"{key} must be string: {value}"]}
+        return "type(string)", f"{key} must be string: {value}"
     if not value:
-        return {"required": [f"{key} must not be empty"]}  # ours; the integration's document demands a non-empty uuid
-    if key == "email" and not re.search(EMAIL, value):
-        return {f"regexp({EMAIL})": [f"not a valid email address: {value}"]}
-    if key == "phone_number" and not re.search(PHONE, value):
-        return {f"regexp({PHONE})": [f"user has an invalid phone number: {value}"]}
-    return {}
+        return "required", f"{key} must not be empty"  # ours; the integration's document demands a non-empty uuid
+    if key == "email" and not EMAIL.search(value):
+        return f"regexp({EMAIL.pattern})", f"not a valid email address: {value}"
+    if key == "phone_number" and not PHONE.search(value):
+        return f"regexp({PHONE.pattern})", f"user has an invalid phone number: {value}"
+    return None
 
 
 def _attribute_errors(attributes: Any, strict: bool) -> Errors:
@@ -121,8 +125,8 @@ def _event_errors(event: Any, strict: bool) -> Errors:
     errors: Errors = {}
     name, params = event.get("event_name"), event.get("event_params", {})
     # The vendor prints this expression and yet refuses `homepageView`, so capitals are refused here, too.
-    if not isinstance(name, str) or not re.search(EVENT_NAME, name) or name != name.lower():
-        errors[f"event_name.*.regexp({EVENT_NAME})"] = [f"invalid event name: {name}"]
+    if not isinstance(name, str) or not EVENT_NAME.search(name) or name != name.lower():
+        errors[f"event_name.*.regexp({EVENT_NAME.pattern})"] = [f"invalid event name: {name}"]
         name = ""
     if not _is_time(event.get("timestamp")):
         errors["timestamp.*.type(date)"] = [f"timestamp must be RFC3339: {event.get('timestamp')}"]  # ours

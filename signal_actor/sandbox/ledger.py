@@ -80,8 +80,8 @@ class Ledger:
         while self._arrivals[0] <= clock - self._window:
             self._arrivals.popleft()
         self.recent = len(self._arrivals)
-        visitors = frozenset(item.visitor for item in items if item.visitor)
-        overlaps = tuple(sorted(visitor for visitor in visitors if self._in_flight[visitor]))
+        visitors = frozenset([item.visitor for item in items if item.visitor])
+        overlaps = tuple(sorted(visitors & self._in_flight.keys()))
         self._in_flight.update(visitors)
         entry = Entry(
             serial=self._serial,
@@ -100,16 +100,17 @@ class Ledger:
     def accept(self, items: Sequence[Item], *, errors: Sequence[Mapping[str, str]], lean: bool) -> None:
         """Note what the vendor keeps, and what it finds wrong later."""
         self.errors.extendleft(errors)
-        self.accepted.extend(item._replace(payload=None) if lean else item for item in items)
-        self.counts.update(item.id for item in items)
+        self.accepted.extend([Item(item.id, item.visitor, None) for item in items] if lean else items)
+        self.counts.update([item.id for item in items])
         self._ring()
 
     def leave(self, entry: Entry) -> None:
         """Note that a request is not in flight any more. A second time does nothing."""
         for visitor in entry.visitors:
-            self._in_flight[visitor] -= 1
-            if not self._in_flight[visitor]:
+            if self._in_flight[visitor] == 1:
                 del self._in_flight[visitor]
+            else:
+                self._in_flight[visitor] -= 1
         entry.visitors = frozenset()
 
     def clear(self) -> None:

@@ -18,6 +18,7 @@ from signal_actor.sandbox.vendor import Answer, Call, Item, Moment, Settings, Ve
 PATH = "/v2/push"
 ERRORS_PATH = "/v2/push/_errors"
 MAX_RECORDS = 100
+VISITOR = ("identity_account_id", "profile_id", "identity_email", "customer_id", "email")  # the first that is given
 MAX_RECORD_BYTES = 60_000  # "60KB": the smaller reading, so that who passes here passes there
 QUEUE_SIZE = 50_000  # records; older pages of the vendor answer 429 beyond
 
@@ -111,8 +112,10 @@ def _size(record: Any) -> int:
 
 def _item(record: Any) -> Item:
     fields = record if isinstance(record, dict) else {}
-    names = ("identity_account_id", "profile_id", "identity_email", "customer_id", "email")
-    visitor = next((fields[name] for name in names if text(fields.get(name))), "")
+    visitor = ""
+    for name in VISITOR:
+        if visitor := text(fields.get(name)):
+            break
     return Item(text(fields.get("id")) or fingerprint(record), visitor, record)
 
 
