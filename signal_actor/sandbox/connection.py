@@ -16,6 +16,7 @@ from signal_actor.sandbox.vendor import Call
 READ_BYTES = 65_536
 MAX_BODY_BYTES = 16_000_000  # well above the largest limit that a vendor enforces itself
 MAX_HEAD_BYTES = 65_536
+LINGER_SECONDS = 1.0  # for what is still on its way when a request is refused; closing at once would lose the answer
 BODILESS = frozenset({204, 304})
 
 
@@ -54,7 +55,7 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-async def converse(stream: trio.abc.Stream, handler: Handler) -> None:
+async def converse(stream: trio.SocketStream, handler: Handler) -> None:
     """Serve one connection until either side closes it."""
     wire = _Wire(stream)
     try:
@@ -70,7 +71,7 @@ async def converse(stream: trio.abc.Stream, handler: Handler) -> None:
 class _Wire:
     """The protocol's state together with the stream it runs over."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
@@ -117,6 +118,8 @@ class _Wire:
         request = await self._event()
         if not isinstance(request, h11.Request):
             return None
+        if int(dict(request.headers).get(b"content-length", b"0")) > MAX_BODY_BYTES:
+            raise _TooLarge
         body, size = [], 0
         while isinstance(data := await self._event(), h11.Data):
             body.append(bytes(data.data))
@@ -144,3 +147,7 @@ class _Wire:
         if self._protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             headers = {"connection": "close", "content-type": "text/plain; charset=utf-8"}
             await self.send(self.frame("", status, headers, message.encode()))
+            await self._stream.send_eof()
+            with trio.move_on_after(LINGER_SECONDS):
+                while await self._stream.receive_some(READ_BYTES):
+                    pass

@@ -52,9 +52,10 @@ async def _forget(fake: AnyFake, call: Call) -> Answer:
 
 
 async def _accepted(fake: AnyFake, call: Call) -> Answer:
-    query = {name: float(values[0]) for name, values in parse_qs(call.query).items()}
-    with trio.move_on_after(min(max(query.get("timeout", WAIT_SECONDS), 0.0), 600.0)):
-        await fake.ledger.wait_for(int(query.get("wait_for", 0)))
+    query = {name: values[0] for name, values in parse_qs(call.query).items()}
+    n, seconds = int(query.get("wait_for", 0)), float(query.get("timeout", WAIT_SECONDS))
+    with trio.move_on_after(max(seconds, 0.0)):
+        await fake.ledger.wait_for(n)
     ledger = fake.ledger
     body = {"different": len(ledger.counts), "ids": ledger.ids}
     return Answer(200, body | {"duplicates": ledger.duplicates, "overlaps": ledger.overlaps})

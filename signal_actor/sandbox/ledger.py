@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -26,7 +26,6 @@ class Entry:
     overlaps: tuple[str, ...] = ()
     status: int | None = None
     reason: str = ""
-    visitors: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 class Ledger:
@@ -40,7 +39,8 @@ class Ledger:
         self.recent = 0  # requests within the vendor's rate window
         self._window = window
         self._arrivals: deque[float] = deque()
-        self._in_flight: Counter[str] = Counter()
+        self._in_flight: dict[int, frozenset[str]] = {}  # visitors of each request, by its serial
+        self._busy: Counter[str] = Counter()
         self._serial = 0
         self._changed: trio.Event | None = None
 
@@ -73,6 +73,11 @@ class Ledger:
         while len(self.requests) < n:
             await self._change()
 
+    async def wait_until_idle(self) -> None:
+        """Return once no request is in flight."""
+        while self._in_flight:
+            await self._change()
+
     def arrive(self, call: Call, items: Sequence[Item], *, at: float, clock: float, lean: bool) -> Entry:
         """Note a request that is in flight from now on. `clock` is monotonic; `lean` keeps no contents."""
         self._serial += 1
@@ -81,8 +86,9 @@ class Ledger:
             self._arrivals.popleft()
         self.recent = len(self._arrivals)
         visitors = frozenset([item.visitor for item in items if item.visitor])
-        overlaps = tuple(sorted(visitors & self._in_flight.keys()))
-        self._in_flight.update(visitors)
+        overlaps = tuple(sorted(visitors & self._busy.keys()))
+        self._in_flight[self._serial] = visitors
+        self._busy.update(visitors)
         entry = Entry(
             serial=self._serial,
             at=at,
@@ -91,7 +97,6 @@ class Ledger:
             headers={} if lean else dict(call.headers),
             items=() if lean else items,
             overlaps=overlaps,
-            visitors=visitors,
         )
         self.requests.append(entry)
         self._ring()
@@ -106,12 +111,12 @@ class Ledger:
 
     def leave(self, entry: Entry) -> None:
         """Note that a request is not in flight any more. A second time does nothing."""
-        for visitor in entry.visitors:
-            if self._in_flight[visitor] == 1:
-                del self._in_flight[visitor]
+        for visitor in self._in_flight.pop(entry.serial, ()):
+            if self._busy[visitor] == 1:
+                del self._busy[visitor]
             else:
-                self._in_flight[visitor] -= 1
-        entry.visitors = frozenset()
+                self._busy[visitor] -= 1
+        self._ring()
 
     def clear(self) -> None:
         """Forget everything but what is in flight."""
