@@ -124,12 +124,12 @@ def integration(
         return None
     chosen = checked.consent_categories
     return Integration(
-        name=checked.name or destinations[checked.vendor].name,
+        name=checked.name or destinations()[checked.vendor].name,
         vendor=checked.vendor,
         variant=checked.variant,
         enabled=checked.enabled,
         delivery_mode=checked.delivery_mode,
-        consent_categories=destinations[checked.vendor].consent if chosen is None else tuple(dict.fromkeys(chosen)),
+        consent_categories=destinations()[checked.vendor].consent if chosen is None else tuple(dict.fromkeys(chosen)),
         settings=settings,
         delivery=policy.model_dump(exclude_unset=True),
         mappings=checked.mappings,
@@ -140,9 +140,9 @@ def fitting(
     vendor: str, variant: str, config: Mapping[str, Any], changes: Mapping[str, Any], path: str, problems: Problems
 ) -> Settings | None:
     """The vendor's settings, if vendor, variant, mapping changes and config fit the catalogue; else what does not."""
-    destination = destinations.get(vendor)
+    destination = destinations().get(vendor)
     if destination is None:
-        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations))
+        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations()))
         return None
     if variant not in destination.variants:
         problems.add(f"{path}.variant", no_such(variant, "variant", destination.variants))
@@ -172,7 +172,7 @@ def _resolved(
 ) -> dict[str, Any]:
     """The config with its secrets fetched. One that cannot be had stays as it was written."""
     resolved = dict(config)
-    for name in secrets.fields(destinations[vendor].settings) & config.keys() if vendor in destinations else ():
+    for name in secrets.fields(destinations()[vendor].settings) & config.keys() if vendor in destinations() else ():
         try:
             resolved[name] = secrets.walk(config[name], resolve)
         except ValueError as error:
