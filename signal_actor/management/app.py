@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
 from signal_actor.errors import Refusal, SignalError, UsageError
-from signal_actor.wire import dumps, loads
+from signal_actor.wire import dumps
 
 Execute = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
@@ -31,8 +31,7 @@ def app(execute: Execute, secret: Callable[[], str]) -> QuartTrio:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), secret().encode()):
             raise Refusal(401, "unauthorised", "This endpoint is for signal-actor's own commands.")
-        body: bytes = await request.get_data()
-        asked = loads(body)
+        asked = await request.get_json(force=True)
         return _json(200, {"value": await execute(asked["verb"], asked["arguments"])})
 
     @quart.errorhandler(Refusal)
