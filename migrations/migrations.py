@@ -35,7 +35,7 @@ def configuration(db: Database) -> None:
             slug        text    not null,
             name        text    not null,
             settings    text    not null check (json_valid(settings)),
-            draft       text    check (json_valid(draft)),      -- edits that are not published yet
+            draft       text    check (draft is null or json_valid(draft)),      -- edits that are not published yet
             revision    integer not null default 0,             -- the published one
             created_at  integer not null,
             deleted_at  integer
@@ -170,16 +170,12 @@ def outbox(db: Database) -> None:
             last_status    integer,
             last_error     text,
             finished_at    integer,
-            primary key (event_id, integration_id),
-            check ((state in ('pending', 'leased')) = (due_at is not null)),
-            check ((state = 'leased') = (lease is not null)),
-            check ((state in ('done', 'skipped', 'dead')) = (finished_at is not null))
+            primary key (event_id, integration_id)
         ) strict, without rowid;
         -- What may be leased next: by due time, so that backed-off rows never stand in front of due ones.
         create index delivery_due on delivery (integration_id, due_at, event_id) where state = 'pending' and behind = 0;
         -- Who has something open: keeps a visitor's events in order.
         create index delivery_open on delivery (integration_id, visitor, event_id) where finished_at is null;
-        create index delivery_leased on delivery (lease) where lease is not null;
         create index delivery_dead on delivery (integration_id, finished_at) where state = 'dead';
 
         create table attempt (
@@ -197,10 +193,11 @@ def outbox(db: Database) -> None:
         create index attempt_integration on attempt (integration_id, id);
 
         create table attempt_event (
-            event_id   integer not null,
             attempt_id integer not null references attempt,
-            primary key (event_id, attempt_id)
+            event_id   integer not null,
+            primary key (attempt_id, event_id)
         ) strict, without rowid;
+        create index attempt_event_event on attempt_event (event_id);
 
         create table import (
             file        text    not null,               -- a fingerprint of the file's beginning and size

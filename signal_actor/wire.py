@@ -7,6 +7,8 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
+
 from signal_actor.errors import Refusal
 
 MAX_DEPTH = 100  # nesting; real events stay below ten, and every reader of the payload recurses
@@ -46,7 +48,7 @@ def loads(body: bytes) -> Any:
     """
     try:
         text = body.decode(json.detect_encoding(body))
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = DECODER.decode(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:  # ValueError: syntax, encoding, integers of thousands of digits
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Refusal(400, "malformed_json", f"The body is not valid JSON{where}.") from None
@@ -56,8 +58,8 @@ def loads(body: bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Compact JSON text of what `loads` returned."""
+    return to_json(value).decode()
 
 
 def iso(ms: int) -> str:
@@ -88,6 +90,9 @@ def _no_constant(_: str) -> None:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def _depth(value: Any) -> int:

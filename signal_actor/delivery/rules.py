@@ -15,9 +15,10 @@ Laws:
 3. A final state is left by a replay only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Protocol, assert_never
 
 
 class State(StrEnum):
@@ -92,16 +93,17 @@ class Snooze:
 Outcome = Delivered | Skipped | Rejected | RefusedWhole | Retry | Misconfigured | Snooze
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How patient an integration is. Seconds, but for `max_in_flight` (requests)."""
+class Policy(Protocol):
+    """How patient an integration is, in seconds. `live.DeliveryPolicy` is one."""
 
-    request_timeout_seconds: float = 10
-    retry_base_seconds: float = 1
-    retry_cap_seconds: float = 300
-    retry_window_seconds: float = 259_200  # 72 hours
-    max_in_flight: int = 4
-    probe_seconds: float = 30
+    @property
+    def retry_base_seconds(self) -> float: ...
+    @property
+    def retry_cap_seconds(self) -> float: ...
+    @property
+    def retry_window_seconds(self) -> float: ...
+    @property
+    def probe_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def rest(policy: Policy, failures: int, after: float | None, *, jitter: float) -
     return max(ceiling * (0.5 + jitter / 2), min(after or 0.0, LONGEST_WISH))
 
 
-def health_after(outcomes: list[Outcome]) -> tuple[Health, str | None]:
+def health_after(outcomes: Sequence[Outcome]) -> tuple[Health, str | None]:
     """What one attempt says about the integration, with the cause. A vendor that answers some events is well."""
     cause = None
     for outcome in outcomes:

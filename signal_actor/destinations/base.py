@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from signal_actor.delivery.rules import Outcome, Skipped
 from signal_actor.event import Event
@@ -33,6 +33,19 @@ class Settings(BaseModel):
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
     )
 
+    def address(self, own: str) -> str:
+        """Where requests go: scheme, host and path prefix without a slash at the end; `own` is the vendor's."""
+        return (self.endpoint or own).rstrip("/")
+
+
+def secret_values(settings: Settings) -> set[str]:
+    """The secrets in an integration's settings, which must appear in no record, log or answer."""
+    return {
+        value.get_secret_value()
+        for _, value in settings
+        if isinstance(value, SecretStr) and len(value.get_secret_value()) > 3
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -46,7 +59,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`."""
+    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`.
+
+    A `Retry-After` that is a date is read relative to the answer's own `date`; whoever receives an answer without one
+    adds the time of receipt.
+    """
 
     status: int
     headers: Mapping[str, str]
