@@ -25,11 +25,11 @@ async def dial(sandbox: Sandbox) -> AsyncIterator[Dial]:
         yield connect
 
 
-async def until(stream: trio.SocketStream, ending: bytes) -> bytes:
-    """What arrives up to `ending`; fails when it does not come."""
+async def until(stream: trio.SocketStream, ending: bytes, times: int = 1) -> bytes:
+    """What arrives until `ending` came so many times; fails when it does not come."""
     read = b""
     with trio.fail_after(5):
-        while not read.endswith(ending):
+        while read.count(ending) < times:
             chunk = bytes(await stream.receive_some())
             assert chunk, read
             read += chunk
@@ -59,6 +59,24 @@ async def test_pipelined_requests_are_answered_in_order(dial: Dial, sandbox: San
     read = await until(stream, b'{"accepted": 1}')
     assert (read.index(b"HTTP/1.1 500"), read.count(b"HTTP/1.1 ")) == (0, 2)
     assert [entry.path for entry in sandbox.webhook.ledger.requests] == ["/events", "/second"]
+
+
+async def test_a_request_that_comes_during_a_delay_is_answered_after_it(dial: Dial, sandbox: Sandbox) -> None:
+    sandbox.webhook.faults.add(delay=0.1)
+    stream = await dial()
+    await stream.send_all(POST)
+    await sandbox.webhook.ledger.wait_for_requests(1)
+    await stream.send_all(POST)
+    answers = await until(stream, b'{"accepted": 1}', times=2)
+    assert answers.count(b"HTTP/1.1 200 ") == 2
+
+
+async def test_an_answer_is_cut_in_the_middle_of_its_body(dial: Dial, sandbox: Sandbox) -> None:
+    sandbox.webhook.faults.add(cut="midway", status=200, body="0123456789")
+    stream = await dial()
+    await stream.send_all(POST)
+    head, _, body = (await rest(stream)).partition(b"\r\n\r\n")
+    assert (b"content-length: 10" in head.lower(), body) == (True, b"01234")
 
 
 async def test_connection_close_is_obeyed(dial: Dial) -> None:
@@ -118,6 +136,11 @@ async def test_heads_and_bodies_are_bounded(dial: Dial) -> None:
     assert (await rest(stream)).startswith(b"HTTP/1.1 431 ")
     stream = await dial()
     await stream.send_all(HEAD + b"Content-Length: 16000001\r\n\r\n")
+    assert (await rest(stream)).startswith(b"HTTP/1.1 413 ")
+    stream = await dial()
+    await stream.send_all(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(17):
+        await stream.send_all(b"f4240\r\n" + b"a" * 1_000_000 + b"\r\n")
     assert (await rest(stream)).startswith(b"HTTP/1.1 413 ")
 
 

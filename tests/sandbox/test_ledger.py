@@ -5,7 +5,7 @@ import trio
 
 from signal_actor.sandbox import Item, Ledger
 from tests.sandbox.conftest import Sender
-from tests.sandbox.examples import call, identify, record, track
+from tests.sandbox.examples import OMETRIA_HEADERS, call, identify, record, track
 
 
 async def test_a_request_is_noted_with_its_items(ninetailed: Sender) -> None:
@@ -94,6 +94,14 @@ async def test_ometrias_rate_is_enforced_when_it_is_set(ometria: Sender, request
     ometria.fake.configure(requests_per_second=8)
     statuses = [(await ometria.post([record(f"r-{n}")])).status_code for n in range(requests)]
     assert statuses == ([202] * 8 + [429])[:requests]
+
+
+async def test_what_ometria_finds_wrong_later_is_listed_newest_first(ometria: Sender) -> None:
+    await ometria.post([record("r-1", timestamp="yesterday")])
+    await ometria.post([record("r-2", event_type="")])
+    url = f"{ometria.fake.url}/v2/push/_errors"
+    listed = (await ometria.client.get(url, headers=OMETRIA_HEADERS)).json()
+    assert [error["error_path"] for error in listed] == ["root > event_type", "root > timestamp"]
 
 
 def test_leaving_twice_frees_nobody_else() -> None:

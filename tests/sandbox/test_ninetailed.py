@@ -1,10 +1,9 @@
 """Ninetailed's rules: the cases that the vendor's pages and clients state."""
 
+import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from signal_actor.sandbox.ninetailed import NINETAILED
@@ -191,20 +190,22 @@ PATHS = [
     *("context.library", "context.library.version", "context.app", "context.locale", "context.userAgent"),
     *("context.page", "context.page.query", "context.page.query.q", "context.page.url", "context.page.title", "free"),
 ]
+NO_DATE = "2026-13-06T10:15:00Z"
 VALUES: list[Any] = [
     *(None, "", "web", 1, 1.5, True, [], {}, {"name": "n"}, {"name": "n", "version": "1"}, {"q": 1}),
-    *("2026-06-06T10:15:00Z", "2026-06-06T10:15:00.123456789Z", "2026-06-06T10:15:00+00:00", "2026-13-06T10:15:00Z"),
+    *("2026-06-06T10:15:00Z", "2026-06-06T10:15:00.123456789Z", "2026-06-06T10:15:00+00:00", NO_DATE),
 ]
 ABSENT = object()
 
 
-@given(st.dictionaries(st.sampled_from(PATHS), st.sampled_from([*VALUES, ABSENT]), max_size=3))
-def test_strict_mode_agrees_with_the_json_schema(changes: dict[str, Any]) -> None:
-    event = strict_event()
-    for path, value in changes.items():
+@pytest.mark.parametrize("path", PATHS)
+def test_strict_mode_agrees_with_the_json_schema(path: str) -> None:
+    schema = Draft202012Validator(SCHEMA)
+    for value in [*VALUES, ABSENT]:
+        event = copy.deepcopy(strict_event())
         _change(event, path.split("."), value)
-    no_dates = "2026-13-06T10:15:00Z" in (event.get(name) for name in ("timestamp", "originalTimestamp", "sentAt"))
-    assert bool(strict_faults(event)) is (no_dates or not Draft202012Validator(SCHEMA).is_valid(event))
+        in_calendar = value != NO_DATE or path not in ("timestamp", "originalTimestamp", "sentAt")
+        assert (not strict_faults(event)) is (schema.is_valid(event) and in_calendar), value
 
 
 def _change(event: dict[str, Any], path: list[str], value: Any) -> None:

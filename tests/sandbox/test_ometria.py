@@ -101,6 +101,7 @@ def test_many_small_records_may_be_large_together() -> None:
         (record(""), "id"),
         (record(timestamp="yesterday"), "timestamp"),
         (record(timestamp="2026-06-06T15:32:52"), "timestamp"),
+        (record(timestamp="2026-06-06 15:32:52Z"), "timestamp"),
         (record(event_type=""), "event_type"),
         (record(identity_email="jane"), "identity_email"),
         (record(identity_email=None), "identity_email"),
