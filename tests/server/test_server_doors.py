@@ -138,7 +138,7 @@ async def test_running_out_of_files_is_survived(open_door, monkeypatch):
 
 
 def test_running_out_of_files_for_real():
-    """In a process of its own, whose last file goes to a new peer: an idle one has to make room for the server's end."""
+    """In a process of its own, whose last file goes to a new peer: an idle one makes room for the server's end."""
     program = """
 import os, resource, sys, trio
 from strangers import GET, Door, echo
