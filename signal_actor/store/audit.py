@@ -43,4 +43,4 @@ def lines(connection: sqlite3.Connection, *, limit: int = 100, before: int | Non
         "select id, at, actor, action, target, detail from audit where ?1 is null or id < ?1 order by id desc limit ?2",
         (before, limit),
     )
-    return [Line(*row[:5], json.loads(row[5])) for row in rows]
+    return [Line(key, at, actor, action, target, json.loads(said)) for key, at, actor, action, target, said in rows]
