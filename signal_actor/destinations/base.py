@@ -33,6 +33,10 @@ class Settings(BaseModel):
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
     )
 
+    def address(self, own: str) -> str:
+        """Where requests go: scheme, host and path prefix without a slash at the end; `own` is the vendor's."""
+        return (self.endpoint or own).rstrip("/")
+
 
 def secret_values(settings: Settings) -> set[str]:
     """The secrets in an integration's settings, which must appear in no record, log or answer."""
@@ -55,7 +59,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`."""
+    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`.
+
+    A `Retry-After` that is a date is read relative to the answer's own `date`; whoever receives an answer without one
+    adds the time of receipt.
+    """
 
     status: int
     headers: Mapping[str, str]
