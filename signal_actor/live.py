@@ -18,8 +18,10 @@ ConsentCategory = Literal["essential", "functional", "analytics", "marketing", "
 
 
 def _network(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, IPv4Network | IPv6Network):
         return value
+    if not isinstance(value, str):
+        raise ValueError("must be a text in quotes")
     try:
         return ip_network(value)
     except ValueError:

@@ -13,8 +13,7 @@ from pydantic import AfterValidator, Field
 
 from signal_actor import mapping, secrets
 from signal_actor.consent import CATEGORIES
-from signal_actor.destinations.base import Settings
-from signal_actor.destinations.registry import destinations
+from signal_actor.destinations.base import Destination, Settings
 from signal_actor.live import DeliveryPolicy, PipelineSettings, Strict
 from signal_actor.problems import Problems, no_such
 
@@ -22,6 +21,9 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without the colon, which ends a user name in a header
 
 T = TypeVar("T")
+
+Catalogue = Mapping[str, Destination[Any]]
+"""The destinations there are, by slug: what `destinations.registry.load` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,13 @@ class IntegrationTable(Strict):
 
 
 def pipeline(
-    slug: str, table: Mapping[str, Any], path: str, problems: Problems, *, resolve: secrets.Resolve
+    slug: str,
+    table: Mapping[str, Any],
+    path: str,
+    problems: Problems,
+    *,
+    catalogue: Catalogue,
+    resolve: secrets.Resolve,
 ) -> Pipeline | None:
     """One pipeline with its integrations; None if there are problems with itself, which are added to the others."""
     checked = problems.checked(PipelineTable, table, path)
@@ -96,7 +104,7 @@ def pipeline(
         written if isinstance(written, dict) else {},
         f"{path}.integrations",
         problems,
-        lambda _, value, place: integration(value, place, problems, resolve=resolve),
+        lambda _, value, place: integration(value, place, problems, catalogue=catalogue, resolve=resolve),
     )
     if checked is None:
         return None
@@ -111,25 +119,28 @@ def pipeline(
 
 
 def integration(
-    table: Mapping[str, Any], path: str, problems: Problems, *, resolve: secrets.Resolve
+    table: Mapping[str, Any], path: str, problems: Problems, *, catalogue: Catalogue, resolve: secrets.Resolve
 ) -> Integration | None:
     """One integration; None if there are problems with it, which are added to the others."""
     checked = problems.checked(IntegrationTable, table, path)
     if checked is None:
         return None
-    config = _resolved(checked.vendor, checked.config, f"{path}.config", problems, resolve)
-    settings = fitting(checked.vendor, checked.variant, config, checked.mappings, path, problems)
+    destination = _chosen(catalogue, checked.vendor, path, problems)
+    if destination is None:
+        return None
+    config = _resolved(destination, checked.config, f"{path}.config", problems, resolve)
+    settings = fitting(catalogue, checked.vendor, checked.variant, config, checked.mappings, path, problems)
     policy = problems.checked(DeliveryPolicy, checked.delivery, f"{path}.delivery")
     if settings is None or policy is None:
         return None
     chosen = checked.consent_categories
     return Integration(
-        name=checked.name or destinations[checked.vendor].name,
+        name=checked.name or destination.name,
         vendor=checked.vendor,
         variant=checked.variant,
         enabled=checked.enabled,
         delivery_mode=checked.delivery_mode,
-        consent_categories=destinations[checked.vendor].consent if chosen is None else tuple(dict.fromkeys(chosen)),
+        consent_categories=destination.consent if chosen is None else tuple(dict.fromkeys(chosen)),
         settings=settings,
         delivery=policy.model_dump(exclude_unset=True),
         mappings=checked.mappings,
@@ -137,12 +148,17 @@ def integration(
 
 
 def fitting(
-    vendor: str, variant: str, config: Mapping[str, Any], changes: Mapping[str, Any], path: str, problems: Problems
+    catalogue: Catalogue,
+    vendor: str,
+    variant: str,
+    config: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    path: str,
+    problems: Problems,
 ) -> Settings | None:
     """The vendor's settings, if vendor, variant, mapping changes and config fit the catalogue; else what does not."""
-    destination = destinations.get(vendor)
+    destination = _chosen(catalogue, vendor, path, problems)
     if destination is None:
-        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations))
         return None
     if variant not in destination.variants:
         problems.add(f"{path}.variant", no_such(variant, "variant", destination.variants))
@@ -167,12 +183,18 @@ def each(
     return passed
 
 
+def _chosen(catalogue: Catalogue, vendor: str, path: str, problems: Problems) -> Destination[Any] | None:
+    if vendor not in catalogue:
+        problems.add(f"{path}.vendor", no_such(vendor, "vendor", catalogue))
+    return catalogue.get(vendor)
+
+
 def _resolved(
-    vendor: str, config: dict[str, Any], path: str, problems: Problems, resolve: secrets.Resolve
+    destination: Destination[Any], config: dict[str, Any], path: str, problems: Problems, resolve: secrets.Resolve
 ) -> dict[str, Any]:
     """The config with its secrets fetched. One that cannot be had stays as it was written."""
     resolved = dict(config)
-    for name in secrets.fields(destinations[vendor].settings) & config.keys() if vendor in destinations else ():
+    for name in secrets.fields(destination.settings) & config.keys():
         try:
             resolved[name] = secrets.walk(config[name], resolve)
         except ValueError as error:

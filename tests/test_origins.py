@@ -1,5 +1,7 @@
 """Origins: normalised as browsers write them, and matched exactly or by subdomain."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,9 +52,8 @@ def test_normalised(written: str, normal: str) -> None:
     ],
 )
 def test_refused(written: str, words: str) -> None:
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
         normalise(written)
-    assert str(raised.value) == words
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,9 @@ def test_cookie_domain(written: str, normal: str) -> None:
     assert cookie_domain(written) == normal
 
 
-@pytest.mark.parametrize("written", ["localhost", ".com", "127.0.0.1", "a.example; Secure", "https://a.example", ".", "::1"])
+@pytest.mark.parametrize(
+    "written", ["localhost", ".com", "127.0.0.1", "a.example; Secure", "https://a.example", ".", "::1"]
+)
 def test_cookie_domain_refused(written: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="cookies for a whole domain|no host name|brackets"):
         cookie_domain(written)

@@ -1,6 +1,7 @@
 """Secrets: encrypted at rest, fetched from where operators keep them, and in no message."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_a_box_does_not_show_its_key() -> None:
 
 @pytest.mark.parametrize("text", ["", "nonsense", "gAAAAA=="])
 def test_a_damaged_text_is_said_to_need_another_key(text: str) -> None:
-    with pytest.raises(UsageError, match="^SIGNAL_SECRET_KEY: "):
+    with pytest.raises(UsageError, match=r"^SIGNAL_SECRET_KEY: "):
         Box("a key for tests only").decrypt(text)
 
 
@@ -125,9 +126,8 @@ def test_references_that_lead_nowhere_are_named(tmp_path: Path) -> None:
         ("env:EMPTY", "the environment variable EMPTY is not set"),
         ("file:key", "key cannot be read (No such file or directory)"),
     ]:
-        with pytest.raises(ValueError) as raised:
+        with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
             resolve(text)
-        assert str(raised.value) == words
 
 
 @pytest.mark.parametrize("text", ["env:SIGNAL_SECRET_KEY", "file:/etc/passwd"])

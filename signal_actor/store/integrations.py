@@ -4,7 +4,7 @@ All but pausing are edits of the pipeline's document: they publish at once or wa
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ def install(
     slug: str | None,
     written: Mapping[str, Any],
     box: Box,
+    catalogue: wanted.Catalogue,
     *,
     publish: bool = True,
     author: str,
@@ -56,7 +57,7 @@ def install(
     there = _pending(connection, pipeline_id)
     problems = Problems()
     name = slug or _free(str(written.get("vendor")), there)
-    checked = wanted.each({name: dict(written)}, "integrations", problems, _check(problems)).get(name)
+    checked = wanted.each({name: dict(written)}, "integrations", problems, _check(problems, catalogue)).get(name)
     if name in there.integrations:
         problems.add(f"integrations.{name}", "there is an integration with this slug, choose another")
     problems.done()
@@ -77,6 +78,7 @@ def patch_integration(
     integration_id: int,
     patch: Mapping[str, Any],
     box: Box,
+    catalogue: wanted.Catalogue,
     *,
     publish: bool = True,
     author: str,
@@ -94,7 +96,7 @@ def patch_integration(
     path = f"integrations.{slug}"
     after["mappings"] = patch.get("mappings", item.mappings) or {}
     problems = Problems()
-    checked = wanted.integration(after, path, problems, resolve=_given(before["config"]))
+    checked = wanted.integration(after, path, problems, catalogue=catalogue, resolve=_given(before["config"]))
     if checked is not None and checked.vendor != item.vendor:
         problems.add(f"{path}.vendor", "another vendor is another integration, remove this one and install that")
     problems.done()
@@ -150,8 +152,10 @@ def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Show
     return Shown(integration_id, pipeline_id, slug, table(item, masked), row[0], published, live != item, *row[1:])
 
 
-def _check(problems: Problems) -> Any:
-    return lambda _, value, path: wanted.integration(value, path, problems, resolve=secrets.literal)
+def _check(problems: Problems, catalogue: wanted.Catalogue) -> Callable[[str, Any, str], wanted.Integration | None]:
+    return lambda _, value, path: wanted.integration(
+        value, path, problems, catalogue=catalogue, resolve=secrets.literal
+    )
 
 
 def _given(before: Mapping[str, Any]) -> secrets.Resolve:
