@@ -235,12 +235,12 @@ def test_a_mistake_is_one_line_that_names_file_key_and_fix(written: str, said: s
 
 
 def test_all_mistakes_are_listed() -> None:
-    text = "pipelin = 1\n[pipelines.shop]\nmode = 'x'\n" + INSIDER.replace("myco", "") + "[delivery]\nprobe = 1\n"
+    text = "pipelin = 1\n[pipelines.shop]\nmode = 'x'\n" + INSIDER.replace("myco", "") + "[delivery]\nprobe_secs = 1\n"
     assert complaint(text).splitlines() == [
         "shop.toml: pipelin: unknown key, did you mean pipelines?",
         f"{PLACE}.mode: must be 'production' or 'development', not 'x'",
         f"{INSIDE}.config.partner_name: must not be empty",
-        "shop.toml: delivery.probe: unknown key, did you mean probe_seconds?",
+        "shop.toml: delivery.probe_secs: unknown key, did you mean probe_seconds?",
     ]
 
 
