@@ -193,10 +193,11 @@ def outbox(db: Database) -> None:
         create index attempt_integration on attempt (integration_id, id);
 
         create table attempt_event (
-            event_id   integer not null,
             attempt_id integer not null references attempt,
-            primary key (event_id, attempt_id)
+            event_id   integer not null,
+            primary key (attempt_id, event_id)
         ) strict, without rowid;
+        create index attempt_event_event on attempt_event (event_id);
 
         create table import (
             file        text    not null,               -- a fingerprint of the file's beginning and size

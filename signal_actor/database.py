@@ -122,9 +122,9 @@ def migrate(connection: sqlite3.Connection, *, dry_run: bool = False) -> list[st
 class Database:
     """`signal.db` as the rooms above see it. `serve()` must run for `run()` to make progress."""
 
-    def __init__(self, path: Path, *, commit_in_thread: bool = True) -> None:
+    def __init__(self, path: Path, writer: sqlite3.Connection, *, commit_in_thread: bool = True) -> None:
         self.path = path
-        self.writer = Writer(open_writer(path), commit_in_thread=commit_in_thread)
+        self.writer = Writer(writer, commit_in_thread=commit_in_thread)
         self._reader = open_reader(path)
 
     async def run(self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

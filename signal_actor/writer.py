@@ -79,7 +79,7 @@ class Writer:
         self._in_thread = commit_in_thread
         self._lost: StorageLost | None = None
         self._checkpointed_at = 0
-        self._truncate = False
+        self._chores: list[str] = []
 
     @property
     def waiting(self) -> int:
@@ -102,10 +102,11 @@ class Writer:
         self._bell.set()
         return await job.outcome()
 
-    def truncate(self) -> None:
-        """Asks for a checkpoint that cuts the WAL file off, after the next group or at once if none waits."""
-        self._truncate = True
-        self._bell.set()
+    def between_groups(self, script: str) -> None:
+        """Asks for a pragma to run outside of any transaction, after the next group or at once if none waits."""
+        if script not in self._chores:
+            self._chores.append(script)
+            self._bell.set()
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commits until cancelled; what still waits then is refused.
@@ -121,7 +122,7 @@ class Writer:
                 self._bell = trio.Event()
                 while self._jobs:
                     await self._commit_group()
-                await self._checkpoint(at_rest=True)
+                await self._look_after_file()
         finally:
             trio.lowlevel.remove_instrument(self._yield)
             self._lost = self._lost or StorageLost("the database is closed")
@@ -134,7 +135,7 @@ class Writer:
         failure: StorageError | None = None
         try:
             self._gather(group, started + GROUP_SECONDS)
-            await self._hand_over("commit")
+            await self._hand_over(lambda: self.connection.execute("commit"))
         except sqlite3.Error as error:
             failure = translated(error)
             if self.connection.in_transaction:  # SQLite may have rolled back already
@@ -146,7 +147,7 @@ class Writer:
             for job in group:
                 job.settle(failure)
         self.on_commit(time.perf_counter() - started, len(group))
-        await self._checkpoint(at_rest=False)
+        await self._look_after_file()
 
     def _gather(self, group: list[Job], deadline: float) -> None:
         """Runs waiting jobs inside one open transaction. A job that raises is undone by itself and told so."""
@@ -167,29 +168,28 @@ class Writer:
             if time.perf_counter() >= deadline:
                 break
 
-    async def _hand_over(self, statement: str) -> None:
-        """Executes one statement that waits for the disk, in a thread. It cannot be interrupted half way."""
+    async def _hand_over(self, work: Callable[[], object]) -> None:
+        """Runs what waits for the disk in a thread. It cannot be interrupted half way."""
         if not self._in_thread:
-            self.connection.execute(statement).fetchall()
+            work()
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         self._yield.committing = True
         try:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(lambda: self.connection.execute(statement).fetchall())
+                await trio.to_thread.run_sync(work)
         finally:
             self._yield.committing = False
 
-    async def _checkpoint(self, *, at_rest: bool) -> None:
-        """Moves the WAL into the file when it has grown enough, between groups so that no commit pays for it."""
+    async def _look_after_file(self) -> None:
+        """Chores, and the checkpoint that moves the WAL into the file: between groups, so that no commit pays."""
+        while self._chores:
+            script = self._chores.pop()
+            await self._hand_over(lambda: self.connection.executescript(script))  # noqa: B023 (awaited right here)
         changes = self.connection.total_changes
-        if self._truncate and (at_rest or not self._jobs):
-            self._truncate = False
+        if changes - self._checkpointed_at >= CHECKPOINT_ROWS:
             self._checkpointed_at = changes
-            await self._hand_over("pragma wal_checkpoint(truncate)")
-        elif changes - self._checkpointed_at >= CHECKPOINT_ROWS:
-            self._checkpointed_at = changes
-            await self._hand_over("pragma wal_checkpoint(passive)")
+            await self._hand_over(lambda: self.connection.execute("pragma wal_checkpoint(passive)").fetchall())
 
 
 def translated(error: sqlite3.Error) -> StorageError:

@@ -15,6 +15,7 @@ Laws:
 3. A final state is left by a replay only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, assert_never
@@ -165,7 +166,7 @@ def rest(policy: Policy, failures: int, after: float | None, *, jitter: float) -
     return max(ceiling * (0.5 + jitter / 2), min(after or 0.0, LONGEST_WISH))
 
 
-def health_after(outcomes: list[Outcome]) -> tuple[Health, str | None]:
+def health_after(outcomes: Sequence[Outcome]) -> tuple[Health, str | None]:
     """What one attempt says about the integration, with the cause. A vendor that answers some events is well."""
     cause = None
     for outcome in outcomes:

@@ -1,1 +1,1 @@
-"""Dispatch: the actors that deliver. One for each integration; a slow, dead or wrong one changes nothing for the others."""
+"""Dispatch: the actors that deliver, one for each integration. A slow, dead or wrong one does not touch the others."""

@@ -24,7 +24,7 @@ from signal_actor.delivery.rules import Health, Misconfigured, Outcome, RefusedW
 from signal_actor.destinations.base import Destination, Reply, Request, Settings
 from signal_actor.dispatch import transport
 from signal_actor.dispatch.preparation import Package, Preparation
-from signal_actor.dispatch.record import Recorder, reasons
+from signal_actor.dispatch.record import Recorder
 from signal_actor.errors import StorageFull
 from signal_actor.live import Integration
 from signal_actor.store import outbox
@@ -183,7 +183,7 @@ class Actor:
         try:
             payloads = [parcel.payload for parcel in batch]
             request = self._destination.build(self._settings, payloads, started_at / 1000)
-            answer = await transport.exchange(self._client, request, timeout=self._policy.request_timeout_seconds)
+            answer = await transport.exchange(self._client, request, within=self._policy.request_timeout_seconds)
             outcomes = self._read(payloads, answer)
         except Exception as error:  # a vendor module's bug costs only its own events
             self._log.exception("delivery.failed")

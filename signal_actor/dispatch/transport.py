@@ -18,13 +18,14 @@ USER_AGENT = f"signal-actor/{__version__}"
 def client(connections: int) -> httpx.AsyncClient:
     """A client for one integration. httpx's pool is quadratic in its connections, so each has few."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
-    # The operator's network decides who is spoken to; a proxy variable meant for a shell must not redirect customers' data.
-    return httpx.AsyncClient(limits=limits, timeout=None, trust_env=False, headers={"User-Agent": USER_AGENT})
+    # A proxy variable that was meant for somebody's shell must not redirect customers' data.
+    # One deadline over the whole exchange, in `exchange`, takes the place of httpx's several.
+    return httpx.AsyncClient(limits=limits, timeout=None, trust_env=False, headers={"User-Agent": USER_AGENT})  # noqa: S113
 
 
-async def exchange(client: httpx.AsyncClient, request: Request, *, timeout: float) -> Reply | Retry | Misconfigured:
-    """Sends one request and reads the answer, both within `timeout` seconds."""
-    with trio.move_on_after(timeout):
+async def exchange(client: httpx.AsyncClient, request: Request, *, within: float) -> Reply | Retry | Misconfigured:
+    """Sends one request and reads the answer, both within so many seconds."""
+    with trio.move_on_after(within):
         try:
             async with client.stream(
                 request.method, request.url, headers=dict(request.headers), content=request.body
@@ -36,7 +37,7 @@ async def exchange(client: httpx.AsyncClient, request: Request, *, timeout: floa
             return Misconfigured(f"the endpoint's address is wrong: {error}")
         except (httpx.HTTPError, OSError) as error:
             return _sorted(error)
-    return Retry(f"no answer within {timeout:g} s")
+    return Retry(f"no answer within {within:g} s")
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -55,7 +56,7 @@ def _sorted(error: BaseException) -> Retry | Misconfigured:
             return Misconfigured(f"the endpoint's host name is not known ({cause.strerror or cause})")
         if isinstance(cause, ssl.SSLError):
             return Misconfigured(f"no TLS with the endpoint ({cause.reason or cause})")
-    return Retry(f"no answer: {error or type(error).__name__}")
+    return Retry(f"no answer: {str(error) or type(error).__name__}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

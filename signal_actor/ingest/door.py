@@ -18,12 +18,12 @@ LETTERS = {"t": "track", "p": "page", "i": "identify", "g": "group"}
 
 # The documents' four browser endpoints, and what the public SDKs post to.
 ENDPOINTS: dict[str, Endpoint] = {
-    **{f"/v1/{letter}": Endpoint(type) for letter, type in LETTERS.items()},
-    **{f"/v1/{letter}": Endpoint(type, server=True) for letter, type in (("a", "alias"), ("s", "screen"))},
+    **{f"/v1/{letter}": Endpoint(kind) for letter, kind in LETTERS.items()},
+    **{f"/v1/{letter}": Endpoint(kind, server=True) for letter, kind in (("a", "alias"), ("s", "screen"))},
     **{
-        f"{prefix}/{type}": Endpoint(type, server=True)
+        f"{prefix}/{kind}": Endpoint(kind, server=True)
         for prefix in ("/v1", "/api/s")
-        for type in (*LETTERS.values(), "alias", "screen")
+        for kind in (*LETTERS.values(), "alias", "screen")
     },
     "/v1/b": BATCH,
     "/v1/batch": BATCH,

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from signal_actor.store import integrations
+
 
 @dataclass(frozen=True, slots=True)
 class Leased:
@@ -119,7 +121,7 @@ def settle(
     if attempt is not None:
         record(connection, integration_id, attempt)
     if health is not None:
-        set_health(connection, integration_id, *health, now=now)
+        integrations.note_health(connection, integration_id, *health, now=now)
 
 
 def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
@@ -140,8 +142,8 @@ def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt
         ),
     )
     connection.executemany(
-        "insert into attempt_event (event_id, attempt_id) values (?, ?)",
-        [(event_id, cursor.lastrowid) for event_id in attempt.event_ids],
+        "insert into attempt_event (attempt_id, event_id) values (?, ?)",
+        [(cursor.lastrowid, event_id) for event_id in attempt.event_ids],
     )
 
 
@@ -152,17 +154,6 @@ def promote(connection: sqlite3.Connection, integration_id: int, visitors: Seque
         " select (select min(d.event_id) from delivery d where d.integration_id = ?1 and d.visitor = each.value"
         "         and d.finished_at is null) from json_each(?2) each)",
         (integration_id, json.dumps(list(set(visitors)))),
-    )
-
-
-def set_health(
-    connection: sqlite3.Connection, integration_id: int, health: str, reason: str | None, *, now: int
-) -> None:
-    """An integration's own view of its health. A person's pause is not its to lift."""
-    connection.execute(
-        "update integration set health = ?1, health_reason = ?2, health_since = ?3"
-        " where id = ?4 and health <> 'paused' and (health, health_reason) is not (?1, ?2)",
-        (health, reason, now, integration_id),
     )
 
 
