@@ -40,7 +40,7 @@ class File(Strict):
     retention: dict[str, Any] | None = None
 
 
-def load(path: Path, environ: Mapping[str, str], catalogue: wanted.Catalogue) -> Configuration:
+def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     """Reads and checks a file.
 
     Raises:
@@ -52,17 +52,17 @@ def load(path: Path, environ: Mapping[str, str], catalogue: wanted.Catalogue) ->
         raise ConfigurationError(f"{path}: not UTF-8 at byte {error.start}, save it as UTF-8") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
-    return parse(text, str(path), catalogue, secrets.references(environ, path.parent))
+    return parse(text, file=str(path), resolve=secrets.references(environ, path.parent))
 
 
-def parse(text: str, file: str, catalogue: wanted.Catalogue, resolve: secrets.Resolve) -> Configuration:
+def parse(text: str, *, file: str, resolve: secrets.Resolve) -> Configuration:
     """Checks a file's text; `resolve` fetches the secrets that are kept elsewhere. Raises ConfigurationError."""
     try:
         tables = _mappings(tomllib.loads(text), lambda value: None if value == REMOVE else value)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: {_syntax(str(error))}") from None
     problems = Problems()
-    configuration = _checked(tables, problems, catalogue, resolve)
+    configuration = _checked(tables, problems, resolve)
     problems.done(file)
     return configuration
 
@@ -72,9 +72,7 @@ def dumped(tables: Mapping[str, Any]) -> str:
     return tomlkit.dumps(_mappings(tables, lambda value: REMOVE if value is None else value))
 
 
-def _checked(
-    tables: dict[str, Any], problems: Problems, catalogue: wanted.Catalogue, resolve: secrets.Resolve
-) -> Configuration:
+def _checked(tables: dict[str, Any], problems: Problems, resolve: secrets.Resolve) -> Configuration:
     file = problems.checked(File, tables, "")
     if file is None:  # what is inside of the well-formed tables is checked all the same
         file = File.model_validate({k: v for k, v in tables.items() if k in File.model_fields and isinstance(v, dict)})
@@ -82,7 +80,7 @@ def _checked(
         file.pipelines,
         "pipelines",
         problems,
-        lambda slug, table, path: wanted.pipeline(slug, table, path, problems, catalogue=catalogue, resolve=resolve),
+        lambda slug, table, path: wanted.pipeline(slug, table, path, problems, resolve=resolve),
     )
     _check_keys(pipelines, problems)
     return Configuration(

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from signal_actor import mapping, secrets
 from signal_actor.consent import CATEGORIES
 from signal_actor.destinations.base import Destination, Settings
+from signal_actor.destinations.registry import destinations
 from signal_actor.live import DeliveryPolicy, PipelineSettings, Strict
 from signal_actor.problems import Problems, no_such
 
@@ -21,9 +22,6 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without the colon, which ends a user name in a header
 
 T = TypeVar("T")
-
-Catalogue = Mapping[str, Destination[Any]]
-"""The destinations there are, by slug: what `destinations.registry.load` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +87,7 @@ class IntegrationTable(Strict):
 
 
 def pipeline(
-    slug: str,
-    table: Mapping[str, Any],
-    path: str,
-    problems: Problems,
-    *,
-    catalogue: Catalogue,
-    resolve: secrets.Resolve,
+    slug: str, table: Mapping[str, Any], path: str, problems: Problems, *, resolve: secrets.Resolve
 ) -> Pipeline | None:
     """One pipeline with its integrations; None if there are problems with itself, which are added to the others."""
     checked = problems.checked(PipelineTable, table, path)
@@ -104,7 +96,7 @@ def pipeline(
         written if isinstance(written, dict) else {},
         f"{path}.integrations",
         problems,
-        lambda _, value, place: integration(value, place, problems, catalogue=catalogue, resolve=resolve),
+        lambda _, value, place: integration(value, place, problems, resolve=resolve),
     )
     if checked is None:
         return None
@@ -119,17 +111,17 @@ def pipeline(
 
 
 def integration(
-    table: Mapping[str, Any], path: str, problems: Problems, *, catalogue: Catalogue, resolve: secrets.Resolve
+    table: Mapping[str, Any], path: str, problems: Problems, *, resolve: secrets.Resolve
 ) -> Integration | None:
     """One integration; None if there are problems with it, which are added to the others."""
     checked = problems.checked(IntegrationTable, table, path)
     if checked is None:
         return None
-    destination = _chosen(catalogue, checked.vendor, path, problems)
+    destination = _chosen(checked.vendor, path, problems)
     if destination is None:
         return None
     config = _resolved(destination, checked.config, f"{path}.config", problems, resolve)
-    settings = fitting(catalogue, checked.vendor, checked.variant, config, checked.mappings, path, problems)
+    settings = fitting(checked.vendor, checked.variant, config, checked.mappings, path, problems)
     policy = problems.checked(DeliveryPolicy, checked.delivery, f"{path}.delivery")
     if settings is None or policy is None:
         return None
@@ -148,16 +140,10 @@ def integration(
 
 
 def fitting(
-    catalogue: Catalogue,
-    vendor: str,
-    variant: str,
-    config: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    path: str,
-    problems: Problems,
+    vendor: str, variant: str, config: Mapping[str, Any], changes: Mapping[str, Any], path: str, problems: Problems
 ) -> Settings | None:
     """The vendor's settings, if vendor, variant, mapping changes and config fit the catalogue; else what does not."""
-    destination = _chosen(catalogue, vendor, path, problems)
+    destination = _chosen(vendor, path, problems)
     if destination is None:
         return None
     if variant not in destination.variants:
@@ -183,10 +169,10 @@ def each(
     return passed
 
 
-def _chosen(catalogue: Catalogue, vendor: str, path: str, problems: Problems) -> Destination[Any] | None:
-    if vendor not in catalogue:
-        problems.add(f"{path}.vendor", no_such(vendor, "vendor", catalogue))
-    return catalogue.get(vendor)
+def _chosen(vendor: str, path: str, problems: Problems) -> Destination[Any] | None:
+    if vendor not in destinations():
+        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations()))
+    return destinations().get(vendor)
 
 
 def _resolved(

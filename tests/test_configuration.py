@@ -7,11 +7,8 @@ import pytest
 
 from signal_actor import secrets
 from signal_actor.configuration import Configuration, dumped, load, parse
-from signal_actor.destinations.registry import load as load_destinations
 from signal_actor.errors import ConfigurationError
 from signal_actor.live import DeliveryPolicy, Retention
-
-BUILT_IN = load_destinations(())
 
 SHOP = """
 [pipelines.shop]
@@ -62,7 +59,7 @@ INSIDE = f"{PLACE}.integrations.insider"
 
 
 def read(text: str, **environ: str) -> Configuration:
-    return parse(text, "shop.toml", BUILT_IN, secrets.references(environ, Path()))
+    return parse(text, file="shop.toml", resolve=secrets.references(environ, Path()))
 
 
 def complaint(text: str) -> str:
@@ -265,15 +262,15 @@ def test_no_secret_is_ever_quoted() -> None:
 def test_the_file_as_a_file(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     with pytest.raises(ConfigurationError) as raised:
-        load(path, {}, BUILT_IN)
+        load(path, {})
     assert str(raised.value) == f"{path}: cannot be read (No such file or directory)"
     path.write_bytes(b"name = '\xff'")
     with pytest.raises(ConfigurationError) as raised:
-        load(path, {}, BUILT_IN)
+        load(path, {})
     assert str(raised.value) == f"{path}: not UTF-8 at byte 8, save it as UTF-8"
     (tmp_path / "key").write_text("hunter2\n")
     path.write_text("\ufeff" + INSIDER.replace("xxxxxxxx", "file:key"))
-    insider = load(path, {}, BUILT_IN).pipelines["shop"].integrations["insider"]
+    insider = load(path, {}).pipelines["shop"].integrations["insider"]
     assert insider.settings.api_key.get_secret_value() == "hunter2"  # type: ignore[attr-defined]
 
 

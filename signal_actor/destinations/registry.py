@@ -4,6 +4,7 @@ A package adds its own with an entry point of the group `signal_actor.destinatio
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,12 @@ from signal_actor.errors import UsageError
 GROUP = "signal_actor.destinations"
 
 BUILT_IN: tuple[Destination[Any], ...] = (NINETAILED, INSIDER, OMETRIA, WEBHOOK)
+
+
+@cache
+def destinations() -> Mapping[str, Destination[Any]]:
+    """All destinations by slug, loaded once: when the process starts, not when this module is imported."""
+    return load()
 
 
 def load(entries: Iterable[EntryPoint] | None = None) -> Mapping[str, Destination[Any]]:

@@ -42,7 +42,6 @@ def install(
     slug: str | None,
     written: Mapping[str, Any],
     box: Box,
-    catalogue: wanted.Catalogue,
     *,
     publish: bool = True,
     author: str,
@@ -57,7 +56,7 @@ def install(
     there = _pending(connection, pipeline_id)
     problems = Problems()
     name = slug or _free(str(written.get("vendor")), there)
-    checked = wanted.each({name: dict(written)}, "integrations", problems, _check(problems, catalogue)).get(name)
+    checked = wanted.each({name: dict(written)}, "integrations", problems, _check(problems)).get(name)
     if name in there.integrations:
         problems.add(f"integrations.{name}", "there is an integration with this slug, choose another")
     problems.done()
@@ -78,7 +77,6 @@ def patch_integration(
     integration_id: int,
     patch: Mapping[str, Any],
     box: Box,
-    catalogue: wanted.Catalogue,
     *,
     publish: bool = True,
     author: str,
@@ -96,7 +94,7 @@ def patch_integration(
     path = f"integrations.{slug}"
     after["mappings"] = patch.get("mappings", item.mappings) or {}
     problems = Problems()
-    checked = wanted.integration(after, path, problems, catalogue=catalogue, resolve=_given(before["config"]))
+    checked = wanted.integration(after, path, problems, resolve=_given(before["config"]))
     if checked is not None and checked.vendor != item.vendor:
         problems.add(f"{path}.vendor", "another vendor is another integration, remove this one and install that")
     problems.done()
@@ -152,10 +150,8 @@ def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Show
     return Shown(integration_id, pipeline_id, slug, table(item, masked), row[0], published, live != item, *row[1:])
 
 
-def _check(problems: Problems, catalogue: wanted.Catalogue) -> Callable[[str, Any, str], wanted.Integration | None]:
-    return lambda _, value, path: wanted.integration(
-        value, path, problems, catalogue=catalogue, resolve=secrets.literal
-    )
+def _check(problems: Problems) -> Callable[[str, Any, str], wanted.Integration | None]:
+    return lambda _, value, path: wanted.integration(value, path, problems, resolve=secrets.literal)
 
 
 def _given(before: Mapping[str, Any]) -> secrets.Resolve:

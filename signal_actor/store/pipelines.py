@@ -26,10 +26,10 @@ INTEGRATIONS = """
 """
 
 
-def live(connection: sqlite3.Connection, box: Box, catalogue: wanted.Catalogue) -> Live:
+def live(connection: sqlite3.Connection, box: Box) -> Live:
     """Everything that is published. Raises UsageError if the box is not the one that the secrets were put in."""
     defaults = DeliveryPolicy().overlaid(notes.get(connection, "delivery") or {})
-    integrations = [_integration(row, defaults, box, catalogue) for row in connection.execute(INTEGRATIONS)]
+    integrations = [_integration(row, defaults, box) for row in connection.execute(INTEGRATIONS)]
     pipelines = {}
     for key, slug, name, settings in connection.execute(
         "select id, slug, name, settings from pipeline where deleted_at is null order by id"
@@ -138,17 +138,17 @@ def _checked(
 ) -> wanted.Pipeline | None:
     for key in elsewhere.keys() & table.keys():
         problems.add(f"{path}.{key}", elsewhere[key])
-    return wanted.pipeline(slug, table, path, problems, catalogue={}, resolve=secrets.literal)
+    return wanted.pipeline(slug, table, path, problems, resolve=secrets.literal)
 
 
-def _integration(row: tuple[Any, ...], defaults: DeliveryPolicy, box: Box, catalogue: wanted.Catalogue) -> Integration:
+def _integration(row: tuple[Any, ...], defaults: DeliveryPolicy, box: Box) -> Integration:
     (key, pipeline_id, pipeline, slug, name, vendor, variant, enabled, config, encrypted) = row[:10]
     (categories, delivery, mappings, health, reason, removed) = row[10:]
     changes = json.loads(mappings)
     problems = Problems()
     clear = {**json.loads(config), **box.decrypt(encrypted)}
     path = f"pipelines.{pipeline}.integrations.{slug}"
-    settings = wanted.fitting(catalogue, vendor, variant, clear, changes, path, problems)
+    settings = wanted.fitting(vendor, variant, clear, changes, path, problems)
     if problems.lines and health != Health.PAUSED:
         health, reason = Health.MISCONFIGURED, problems.lines[0]
     return Integration(

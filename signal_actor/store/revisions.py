@@ -24,7 +24,7 @@ from signal_actor.problems import Problems
 from signal_actor.secrets import Box
 from signal_actor.store import audit
 from signal_actor.store.documents import Document, Entry
-from signal_actor.wanted import Catalogue, fitting
+from signal_actor.wanted import fitting
 from signal_actor.wire import dumps
 
 
@@ -102,9 +102,7 @@ def keep_draft(connection: sqlite3.Connection, pipeline_id: int, pending: Docume
     connection.execute("update pipeline set draft = ? where id = ?", (text, pipeline_id))
 
 
-def publish(
-    connection: sqlite3.Connection, pipeline_id: int, box: Box, catalogue: Catalogue, *, author: str, now: int
-) -> int:
+def publish(connection: sqlite3.Connection, pipeline_id: int, box: Box, *, author: str, now: int) -> int:
     """Makes the draft live and returns the number of the revision in force.
 
     Raises:
@@ -112,7 +110,7 @@ def publish(
         Refusal: 404, there is no such pipeline.
     """
     pending = draft(connection, pipeline_id) or published(connection, pipeline_id)
-    _check(pending, box, catalogue)
+    _check(pending, box)
     number = publish_document(connection, pipeline_id, pending, author=author, now=now)
     connection.execute("update pipeline set draft = null where id = ?", (pipeline_id,))
     return number
@@ -123,14 +121,13 @@ def rollback(
     pipeline_id: int,
     number: int,
     box: Box,
-    catalogue: Catalogue,
     *,
     author: str,
     now: int,
 ) -> int:
     """Publishes an old revision again, as a new one. A draft is left alone. Raises as `publish` does."""
     old = document(connection, pipeline_id, number)
-    _check(old, box, catalogue)
+    _check(old, box)
     return publish_document(connection, pipeline_id, old, author=author, now=now, note=f"rollback to {number}")
 
 
@@ -199,11 +196,11 @@ def reserve(connection: sqlite3.Connection, pipeline_id: int, slug: str, item: E
     return item.model_copy(update={"id": row[0]})
 
 
-def _check(wanted: Document, box: Box, catalogue: Catalogue) -> None:
+def _check(wanted: Document, box: Box) -> None:
     problems = Problems()
     for slug, item in wanted.integrations.items():
         config = {**item.config, **box.decrypt(item.secrets)}
-        fitting(catalogue, item.vendor, item.variant, config, item.mappings, f"integrations.{slug}", problems)
+        fitting(item.vendor, item.variant, config, item.mappings, f"integrations.{slug}", problems)
     problems.done()
 
 

@@ -7,13 +7,11 @@ import pytest
 
 from signal_actor import secrets
 from signal_actor.configuration import Configuration, dumped, parse
-from signal_actor.destinations.registry import load
 from signal_actor.errors import ConfigurationError
 from signal_actor.live import DeliveryPolicy, Live, Retention
 from signal_actor.secrets import Box
 from signal_actor.store import audit, integrations, keys, pipelines, plans, revisions
 
-CATALOGUE = load(())
 NOW = 1_700_000_000_000
 SHOP = """
 [pipelines.shop]
@@ -42,7 +40,7 @@ def read(text: str, **environ: str) -> Configuration:
     def resolve(secret: str) -> str:
         return environ[secret.removeprefix("env:")] if secret.startswith("env:") else secret
 
-    return parse(text, "shop.toml", CATALOGUE, resolve)
+    return parse(text, file="shop.toml", resolve=resolve)
 
 
 class Shop:
@@ -61,7 +59,7 @@ class Shop:
         return [str(change) for change in changes]
 
     def live(self) -> Live:
-        return pipelines.live(self.connection, self.box, CATALOGUE)
+        return pipelines.live(self.connection, self.box)
 
     def integration(self, slug: str) -> Any:
         return next(item for item in self.live().integrations.values() if item.slug == slug)
@@ -70,9 +68,7 @@ class Shop:
         return [tuple(row) for row in self.connection.execute(sql)]
 
     def install(self, table: dict[str, Any], *, publish: bool = True) -> int:
-        return integrations.install(
-            self.connection, 1, None, table, self.box, CATALOGUE, publish=publish, author="ann", now=NOW
-        )
+        return integrations.install(self.connection, 1, None, table, self.box, publish=publish, author="ann", now=NOW)
 
 
 @pytest.fixture
@@ -293,7 +289,7 @@ def test_applying_is_on_record(shop: Shop) -> None:
 def test_the_wrong_box_is_refused(shop: Shop) -> None:
     shop.apply(SHOP)
     with pytest.raises(secrets.UsageError, match="encrypted with another key"):
-        pipelines.live(shop.connection, Box("some other key for tests"), CATALOGUE)
+        pipelines.live(shop.connection, Box("some other key for tests"))
     with pytest.raises(secrets.UsageError, match="encrypted with another key"):
         plans.plan(shop.connection, read(SHOP), Box("some other key for tests"))
 
