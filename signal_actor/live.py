@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from signal_actor import origins
 from signal_actor.delivery.rules import Health
@@ -17,9 +17,11 @@ from signal_actor.destinations.base import Settings
 ConsentCategory = Literal["essential", "functional", "analytics", "marketing", "personalization"]
 
 
-def _network(value: object) -> object:
-    if not isinstance(value, str):
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
         return value
+    if not isinstance(value, str):
+        raise ValueError("must be a text in quotes")
     try:
         return ip_network(value)
     except ValueError:
@@ -31,11 +33,21 @@ def _network(value: object) -> object:
     raise ValueError(f"{value} names one host and a network, did you mean {meant}?")
 
 
+def _plain(value: float) -> int | float:
+    """60.0 as 60, which is how people write it."""
+    return int(value) if value == int(value) else value
+
+
 Origin = Annotated[str, AfterValidator(origins.normalise)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    PlainValidator(_network),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]}),
+]
 CookieDomain = Annotated[str, AfterValidator(origins.cookie_domain)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False), PlainSerializer(_plain, when_used="json")]
+Positive = Annotated[Number, Field(gt=0)]
 
 
 class Strict(BaseModel):
@@ -63,12 +75,12 @@ class PipelineSettings(Strict):
 class DeliveryPolicy(Strict):
     """How patiently, and how much at a time, an integration is served."""
 
-    request_timeout_seconds: Seconds = 10
-    retry_base_seconds: Seconds = 1
-    retry_cap_seconds: Seconds = 300
-    retry_window_seconds: Seconds = 259_200  # 72 hours
+    request_timeout_seconds: Positive = 10
+    retry_base_seconds: Positive = 1
+    retry_cap_seconds: Positive = 300
+    retry_window_seconds: Positive = 259_200  # 72 hours
     max_in_flight: int = Field(default=4, ge=1, le=32)
-    probe_seconds: Seconds = 30
+    probe_seconds: Positive = 30
 
     def overlaid(self, changes: Mapping[str, Any]) -> "DeliveryPolicy":
         """This policy with an integration's own values."""
@@ -78,9 +90,9 @@ class DeliveryPolicy(Strict):
 class Retention(Strict):
     """How long what is finished is kept, and how large the file may grow."""
 
-    dedupe_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 48
-    done_days: Days = 7
-    dead_days: Days = 30
+    dedupe_hours: Positive = 48
+    done_days: Number = Field(default=7, ge=0)
+    dead_days: Number = Field(default=30, ge=0)
     max_bytes: int = Field(default=0, ge=0)  # 0: no bound
     min_free_bytes: int = Field(default=268_435_456, ge=0)
 

@@ -15,22 +15,31 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOOPBACK = ("localhost", "127.0.0.1")
 _ASCII_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*")  # browsers do allow underscores
 
+_BRACKETS = "an IPv6 address is written in brackets, as in http://[::1]:3000"
+
 
 def normalise(text: str) -> str:
     """An allowed origin as it is compared: scheme, host and a port that is not the default. Raises ValueError."""
     scheme, separator, rest = text.strip().partition("://")
     if not separator:
-        raise ValueError(f"an origin starts with its scheme, for example https://{text.strip() or 'shop.example.com'}")
+        example = text.strip() if _ASCII_HOST.fullmatch(text.strip()) else "shop.example.com"
+        raise ValueError(f"an origin starts with its scheme, for example https://{example}")
     if scheme.lower() not in _DEFAULT_PORTS:
         raise ValueError("an origin starts with https:// or http://")
-    parts = urlsplit(f"//{rest}")
+    try:
+        parts = urlsplit(f"//{rest}")
+    except ValueError:
+        raise ValueError(_BRACKETS) from None
     if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError("an origin is scheme, host and port, without path or user name")
     wildcard = (parts.hostname or "").startswith("*.")
     host = hostname((parts.hostname or "").removeprefix("*."))
     if wildcard and _is_address(host):
         raise ValueError("an address has no subdomains, leave the * out")
-    port = parts.port  # a ValueError of its own if it is out of range
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("the port is a number from 1 to 65535") from None
     suffix = "" if port in (None, _DEFAULT_PORTS[scheme.lower()]) else f":{port}"
     return f"{scheme.lower()}://{'*.' if wildcard else ''}{host}{suffix}"
 
@@ -38,7 +47,10 @@ def normalise(text: str) -> str:
 def hostname(text: str) -> str:
     """A host as browsers write it: lower case, punycode, IPv6 in brackets. Raises ValueError."""
     if ":" in text:
-        return f"[{IPv6Address(text)}]"
+        try:
+            return f"[{IPv6Address(text)}]"
+        except ValueError:
+            raise ValueError(_BRACKETS) from None
     if "*" in text:
         raise ValueError("a * may only stand for the left-most labels, as in https://*.example.com")
     host = text.lower()
@@ -65,6 +77,8 @@ def cookie_domain(text: str) -> str:
 
 def admits(allowed: Sequence[str], origin: str, *, development: bool = False) -> bool:
     """Whether a browser's `Origin` is among the allowed ones (normalised before); development adds loopback."""
+    if origin in allowed and "*" not in origin:
+        return True
     try:
         exact = normalise(origin)
     except ValueError:  # "null", for one, the origin of sandboxed frames and files

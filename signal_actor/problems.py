@@ -110,7 +110,7 @@ def joined(path: str, location: Sequence[int | str]) -> str:
 
 
 def _words(error: ErrorDetails, *, quote: bool) -> str:
-    context = error.get("ctx", {})
+    context = {key: _number(value) for key, value in error.get("ctx", {}).items()}
     value = error.get("input")
     template = _WORDS.get(error["type"])
     words = template.format(**context) if template else error["msg"][:1].lower() + error["msg"][1:]
@@ -121,7 +121,12 @@ def _words(error: ErrorDetails, *, quote: bool) -> str:
         return words if error["type"] != "value_error" else "the value does not fit"
     if error["type"] in ("missing", "value_error") or not isinstance(value, str | int | float | bool):
         return words
-    if error["type"] == "string_too_short" and not value:
-        return words
+    if value == "":
+        return "must not be empty"
     shown = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else str(value)
     return f"{words}, not {shown}"
+
+
+def _number(value: Any) -> Any:
+    """1.0, which pydantic makes of a bound of 1, as 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

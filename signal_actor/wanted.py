@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from signal_actor import mapping, secrets
 from signal_actor.consent import CATEGORIES
-from signal_actor.destinations.base import Settings
+from signal_actor.destinations.base import Destination, Settings
 from signal_actor.destinations.registry import destinations
 from signal_actor.live import DeliveryPolicy, PipelineSettings, Strict
 from signal_actor.problems import Problems, no_such
@@ -117,19 +117,22 @@ def integration(
     checked = problems.checked(IntegrationTable, table, path)
     if checked is None:
         return None
-    config = _resolved(checked.vendor, checked.config, f"{path}.config", problems, resolve)
+    destination = _chosen(checked.vendor, path, problems)
+    if destination is None:
+        return None
+    config = _resolved(destination, checked.config, f"{path}.config", problems, resolve)
     settings = fitting(checked.vendor, checked.variant, config, checked.mappings, path, problems)
     policy = problems.checked(DeliveryPolicy, checked.delivery, f"{path}.delivery")
     if settings is None or policy is None:
         return None
     chosen = checked.consent_categories
     return Integration(
-        name=checked.name or destinations()[checked.vendor].name,
+        name=checked.name or destination.name,
         vendor=checked.vendor,
         variant=checked.variant,
         enabled=checked.enabled,
         delivery_mode=checked.delivery_mode,
-        consent_categories=destinations()[checked.vendor].consent if chosen is None else tuple(dict.fromkeys(chosen)),
+        consent_categories=destination.consent if chosen is None else tuple(dict.fromkeys(chosen)),
         settings=settings,
         delivery=policy.model_dump(exclude_unset=True),
         mappings=checked.mappings,
@@ -140,9 +143,8 @@ def fitting(
     vendor: str, variant: str, config: Mapping[str, Any], changes: Mapping[str, Any], path: str, problems: Problems
 ) -> Settings | None:
     """The vendor's settings, if vendor, variant, mapping changes and config fit the catalogue; else what does not."""
-    destination = destinations().get(vendor)
+    destination = _chosen(vendor, path, problems)
     if destination is None:
-        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations()))
         return None
     if variant not in destination.variants:
         problems.add(f"{path}.variant", no_such(variant, "variant", destination.variants))
@@ -167,12 +169,18 @@ def each(
     return passed
 
 
+def _chosen(vendor: str, path: str, problems: Problems) -> Destination[Any] | None:
+    if vendor not in destinations():
+        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations()))
+    return destinations().get(vendor)
+
+
 def _resolved(
-    vendor: str, config: dict[str, Any], path: str, problems: Problems, resolve: secrets.Resolve
+    destination: Destination[Any], config: dict[str, Any], path: str, problems: Problems, resolve: secrets.Resolve
 ) -> dict[str, Any]:
     """The config with its secrets fetched. One that cannot be had stays as it was written."""
     resolved = dict(config)
-    for name in secrets.fields(destinations()[vendor].settings) & config.keys() if vendor in destinations() else ():
+    for name in secrets.fields(destination.settings) & config.keys():
         try:
             resolved[name] = secrets.walk(config[name], resolve)
         except ValueError as error:

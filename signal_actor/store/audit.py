@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,8 @@ def record(
 
 def lines(connection: sqlite3.Connection, *, limit: int = 100, before: int | None = None) -> list[Line]:
     """The newest lines first; `before` is the id of the last line of the page before."""
-    rows: Iterable[tuple[int, int, str, str, str, str]] = connection.execute(
+    rows = connection.execute(
         "select id, at, actor, action, target, detail from audit where ?1 is null or id < ?1 order by id desc limit ?2",
         (before, limit),
     )
-    return [Line(*row[:5], detail=json.loads(row[5])) for row in rows]
+    return [Line(key, at, actor, action, target, json.loads(said)) for key, at, actor, action, target, said in rows]

@@ -4,7 +4,7 @@ All but pausing are edits of the pipeline's document: they publish at once or wa
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +150,7 @@ def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Show
     return Shown(integration_id, pipeline_id, slug, table(item, masked), row[0], published, live != item, *row[1:])
 
 
-def _check(problems: Problems) -> Any:
+def _check(problems: Problems) -> Callable[[str, Any, str], wanted.Integration | None]:
     return lambda _, value, path: wanted.integration(value, path, problems, resolve=secrets.literal)
 
 

@@ -147,7 +147,8 @@ def _integration(row: tuple[Any, ...], defaults: DeliveryPolicy, box: Box) -> In
     changes = json.loads(mappings)
     problems = Problems()
     clear = {**json.loads(config), **box.decrypt(encrypted)}
-    settings = wanted.fitting(vendor, variant, clear, changes, f"pipelines.{pipeline}.integrations.{slug}", problems)
+    path = f"pipelines.{pipeline}.integrations.{slug}"
+    settings = wanted.fitting(vendor, variant, clear, changes, path, problems)
     if problems.lines and health != Health.PAUSED:
         health, reason = Health.MISCONFIGURED, problems.lines[0]
     return Integration(

@@ -116,7 +116,15 @@ def publish(connection: sqlite3.Connection, pipeline_id: int, box: Box, *, autho
     return number
 
 
-def rollback(connection: sqlite3.Connection, pipeline_id: int, number: int, box: Box, *, author: str, now: int) -> int:
+def rollback(
+    connection: sqlite3.Connection,
+    pipeline_id: int,
+    number: int,
+    box: Box,
+    *,
+    author: str,
+    now: int,
+) -> int:
     """Publishes an old revision again, as a new one. A draft is left alone. Raises as `publish` does."""
     old = document(connection, pipeline_id, number)
     _check(old, box)

@@ -73,4 +73,4 @@ def revoke(connection: sqlite3.Connection, token_id: int, *, author: str, now: i
 
 def hashed(text: str) -> str:
     """A token as it is stored: random enough that a plain hash cannot be turned back."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
