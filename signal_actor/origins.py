@@ -93,7 +93,7 @@ def admits(allowed: Sequence[str], origin: str, *, development: bool = False) ->
 
 def _covers(pattern: str, scheme: str, authority: str) -> bool:
     wanted, _, rest = pattern.partition("://*")
-    return scheme == wanted and authority.endswith(rest) and len(authority) > len(rest)
+    return scheme == wanted and authority.endswith(rest)
 
 
 def _is_address(host: str) -> bool:

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from signal_actor import secrets
 from signal_actor.configuration import Configuration, dumped, parse
-from signal_actor.errors import ConfigurationError
+from signal_actor.errors import ConfigurationError, UsageError
 from signal_actor.live import DeliveryPolicy, Live, Retention
 from signal_actor.secrets import Box
 from signal_actor.store import audit, integrations, keys, pipelines, plans, revisions
@@ -203,6 +202,7 @@ def test_keys_are_decided_by_a_list_and_left_alone_without(shop: Shop) -> None:
         "+ pipelines.shop.pipeline_keys dk_two",
         "- pipelines.shop.pipeline_keys dk_shop",
     ]
+    assert shop.rows("select revision from pipeline") == [(2,)], "a change of keys is a revision too"
     assert set(shop.live().by_key) == {"dk_one", "dk_two"}
     assert shop.apply(SHOP.replace('pipeline_keys = ["dk_shop"]', "")) == []
     assert set(shop.live().by_key) == {"dk_one", "dk_two"}
@@ -288,9 +288,9 @@ def test_applying_is_on_record(shop: Shop) -> None:
 
 def test_the_wrong_box_is_refused(shop: Shop) -> None:
     shop.apply(SHOP)
-    with pytest.raises(secrets.UsageError, match="encrypted with another key"):
+    with pytest.raises(UsageError, match="encrypted with another key"):
         pipelines.live(shop.connection, Box("some other key for tests"))
-    with pytest.raises(secrets.UsageError, match="encrypted with another key"):
+    with pytest.raises(UsageError, match="encrypted with another key"):
         plans.plan(shop.connection, read(SHOP), Box("some other key for tests"))
 
 
@@ -316,3 +316,5 @@ def test_what_does_not_fit_todays_code_costs_nobody_else(shop: Shop, sql: str, r
     assert (insider.settings, insider.health, insider.enabled) == (None, "misconfigured", True)
     assert insider.health_reason.startswith(reason)
     assert shop.integration("ninetailed").settings is not None
+    shop.connection.execute("update integration set health = 'paused'")
+    assert (shop.integration("insider").settings, shop.integration("insider").health) == (None, "paused")

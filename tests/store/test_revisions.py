@@ -298,6 +298,7 @@ def test_a_pipeline_is_edited_and_published(store: Store) -> None:
 
 def test_a_deleted_pipeline_is_gone_and_its_slug_free(store: Store) -> None:
     installed = store.install()
+    (key,) = keys.of(store.connection, store.shop)
     pipelines.delete_pipeline(store.connection, store.shop, **WHO)
     live = pipelines.live(store.connection, store.box)
     assert (live.pipelines, live.by_key, live.integrations) == ({}, {}, {})
@@ -311,7 +312,8 @@ def test_a_deleted_pipeline_is_gone_and_its_slug_free(store: Store) -> None:
         with pytest.raises(Refusal) as raised:
             verb()
         assert (raised.value.status, raised.value.code) == (404, "not_found")
-    assert pipelines.create_pipeline(store.connection, "shop", {}, **WHO) != store.shop
+    again = pipelines.create_pipeline(store.connection, "shop", {"pipeline_keys": [key]}, **WHO)
+    assert again != store.shop, "and its key can be given again"
 
 
 def test_everything_is_on_record_without_secrets(store: Store) -> None:
