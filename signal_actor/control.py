@@ -16,7 +16,7 @@ from typing import Any
 from signal_actor import configuration
 from signal_actor.errors import UsageError
 from signal_actor.secrets import Box
-from signal_actor.store import backfill, letters, plans, tokens
+from signal_actor.store import backfill, letters, pipelines, plans, tokens
 
 FILE = "control.json"
 PATH = "/control"
@@ -28,6 +28,12 @@ def apply(connection: sqlite3.Connection, box: Box, *, now: int, text: str, file
     """Applies a configuration file's text; `secrets` are the values of its `env:` and `file:` references."""
     parsed = configuration.parse(text, file=file, resolve=_given(secrets))
     return [str(change) for change in plans.apply(connection, parsed, box, author="command line", now=now)]
+
+
+def plan(connection: sqlite3.Connection, box: Box, *, now: int, text: str, file: str, secrets: dict[str, str]) -> Any:
+    """What `apply` would change."""
+    parsed = configuration.parse(text, file=file, resolve=_given(secrets))
+    return [str(change) for change in plans.plan(connection, parsed, box)]
 
 
 def token_create(connection: sqlite3.Connection, box: Box, *, now: int, name: str, role: tokens.Role) -> Any:
@@ -53,11 +59,12 @@ def discard(connection: sqlite3.Connection, box: Box, *, now: int, letters_wante
 
 def import_lines(connection: sqlite3.Connection, box: Box, *, now: int, **chunk: Any) -> Any:
     """Stores a piece of a file of events and how far it got, in one transaction."""
-    return backfill.store(connection, now=now, **chunk)
+    live = pipelines.live(connection, box)
+    return backfill.store(connection, dedupe_hours=live.retention.dedupe_hours, now=now, **chunk)
 
 
 VERBS: Mapping[str, Verb] = {
-    verb.__name__: verb for verb in (apply, token_create, token_revoke, replay, discard, import_lines)
+    verb.__name__: verb for verb in (apply, plan, token_create, token_revoke, replay, discard, import_lines)
 }
 
 

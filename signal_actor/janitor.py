@@ -66,7 +66,9 @@ class Janitor:
         """One round: forgets what is old enough, gives pages back, cuts the WAL off."""
         await self._forget(early=False)
         retention = self._retention()
-        while await self._database.run(upkeep.forget_seen, retention, now=self._now()) == upkeep.CHUNK:
+        forgotten = upkeep.CHUNK
+        while forgotten == upkeep.CHUNK:
+            forgotten = await self._database.run(upkeep.forget_seen, retention, now=self._now())
             await trio.sleep(BREATH)
         writer = self._database.writer
         writer.between_groups(f"pragma incremental_vacuum({VACUUM_PAGES})")

@@ -11,7 +11,8 @@ A type without a rule is skipped; `other` is the rule of all tracks that are not
 3. `"properties.*": "properties.*"` copies the keys that no other row of the rule has taken. What could not be converted
    counts as not taken. Of several sources the first object with keys is copied.
 4. A row without a source is a constant, its default.
-5. A failed conversion leaves the field out and says so in a note; where the field is required the event has no payload.
+5. A failed conversion leaves the field to its default, or out, and says so in a note; without a default, a required
+   field that is absent or cannot be converted leaves the event without a payload.
 
 `mapping_document.py` checks documents and applies changes to them; its verbs are here too, under the same names.
 """
@@ -116,19 +117,18 @@ def _rule(rule: Mapping[str, Any]) -> _Rule | Skipped:
                 target=target,
                 place=places[tuple(place)],
                 key=key,
-                sources=tuple((origins.setdefault(tuple(path[:-1]), len(origins)), path[-1]) for path in paths),
+                sources=tuple((origins.setdefault(tuple(up), len(origins)), last) for *up, last in paths),
                 default=spec.get("default"),
                 convert=CONVERTERS[spec["convert"]] if spec.get("convert") else None,
                 required=bool(spec.get("required")),
             )
         )
+    inward = sorted(places, key=len, reverse=True)
     return _Rule(
         name=rule.get("name"),
         origins=tuple(origins),
         places=len(places),
-        joints=tuple(
-            (places[path], places[path[:-1]], path[-1]) for path in sorted(places, key=len, reverse=True) if path
-        ),
+        joints=tuple((places[path], places[path[:-1]], path[-1]) for path in inward if path),
         rows=tuple(row for row in rows if row.key != STAR),
         stars=tuple(row for row in rows if row.key == STAR),
     )
@@ -148,9 +148,9 @@ def _apply(rule: _Rule, event: Event) -> tuple[dict[str, Any], tuple[str, ...]]:
                 try:
                     value = row.convert(value, event)
                 except ValueError as problem:
-                    if row.required:
-                        raise MappingError(f"{row.target}: {problem}") from None
-                    notes.append(f"{row.target} left out: {problem}")
+                    notes.append(_failed(row, problem))
+                    if row.default is not None:
+                        placed[row.place][row.key] = row.default
                     break
             taken[origin].add(key)
             placed[row.place][row.key] = value
@@ -160,25 +160,36 @@ def _apply(rule: _Rule, event: Event) -> tuple[dict[str, Any], tuple[str, ...]]:
                 placed[row.place][row.key] = row.default
             elif row.required:
                 raise MappingError(f"{row.target}: required, but the event has none of its sources")
+    _assemble(rule, objects, taken, placed)
+    return placed[0], tuple(notes)
+
+
+def _assemble(
+    rule: _Rule, objects: list[Mapping[str, Any]], taken: list[set[str]], placed: list[dict[str, Any]]
+) -> None:
+    """Copies what nobody took, then puts the objects into each other, so that what is declared replaces copies."""
     for row in rule.stars:
         for origin, _ in row.sources:
             if objects[origin]:
                 _copy(objects[origin], taken[origin], placed[row.place])
                 break
-    for (
-        inner,
-        outer,
-        key,
-    ) in rule.joints:  # after the copying, so that what is declared by name replaces what was copied
+    for inner, outer, key in rule.joints:
         if placed[inner]:
             placed[outer][key] = placed[inner]
-    return placed[0], tuple(notes)
 
 
 def _copy(source: Mapping[str, Any], taken: set[str], into: dict[str, Any]) -> None:
     for key, value in source.items():
         if key not in taken and key not in into and value is not None:
             into[key] = value
+
+
+def _failed(row: _Row, problem: ValueError) -> str:
+    if row.default is not None:
+        return f"{row.target} is its default: {problem}"
+    if row.required:
+        raise MappingError(f"{row.target}: {problem}") from None
+    return f"{row.target} left out: {problem}"
 
 
 def _find(event: Event, path: tuple[str, ...]) -> Mapping[str, Any]:

@@ -1,9 +1,9 @@
 """Service: builds every room once, runs them side by side in one nursery, and stops them in order.
 
-    start  hold the data directory, migrate, release what the last process had in flight, apply the configuration
-    run    writer · actors · janitor · ingest listener · management listener
-    stop   listeners close, requests in progress finish -> nothing more is leased, what is in flight gets its grace
-           -> outcomes are committed -> the writer ends
+start  hold the data directory, migrate, release what the last process had in flight, apply the configuration
+run    writer · actors · janitor · ingest listener · management listener
+stop   listeners close, requests in progress finish -> nothing more is leased, what is in flight gets its grace
+       -> outcomes are committed -> the writer ends
 """
 
 import json
@@ -30,7 +30,6 @@ from signal_actor.ingest.acceptance import Acceptance
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.janitor import Janitor
-from signal_actor.live import Live
 from signal_actor.management.app import app as management_app
 from signal_actor.secrets import Box
 from signal_actor.server import serve as listen
@@ -47,7 +46,7 @@ class Options:
 
     data_dir: Path
     config: Path | None = None
-    ingest_bind: str = "0.0.0.0:8080"  # noqa: S104 (the public door)
+    ingest_bind: str = "0.0.0.0:8080"
     admin_bind: str = "127.0.0.1:8084"
     admin_token: str | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -9,13 +9,24 @@ A delivery passes through three of them:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from signal_actor.delivery.rules import Outcome, Skipped
 from signal_actor.event import Event
 from signal_actor.mapping import Mapper
+
+
+def _in_a_header(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()  # a file that holds a key ends with a newline
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII and not empty")
+    return SecretStr(text)
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_in_a_header)]
+"""A secret that travels in an HTTP header."""
 
 
 class Settings(BaseModel):
@@ -24,7 +35,8 @@ class Settings(BaseModel):
     A field's `title` is its label and its `description` its help text, in the catalogue and the install form.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    # Errors must not repeat their input, which may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     endpoint: str | None = Field(
         default=None,

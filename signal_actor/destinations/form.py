@@ -8,8 +8,8 @@ from signal_actor.destinations.base import Destination, Settings
 def fields(destination: Destination[Any]) -> list[dict[str, Any]]:
     """The config fields in reading order: the vendor's own first, those that every destination has last.
 
-    Each is {key, label, type, required, secret, help, default, options}; `type` is text, secret, url, number, boolean,
-    choice (of `options`) or map (texts by text).
+    Each is {key, label, type, required, secret, help, default, options}; `type` is string, secret, url, number,
+    boolean, choice (of `options`) or map (texts by text).
     """
     schema = destination.settings.model_json_schema()
     shared = Settings.model_fields
@@ -41,5 +41,5 @@ def _kind(form: dict[str, Any]) -> str:
     if form.get("format") == "uri" or form.get("pattern", "").startswith("^https?:"):
         return "url"
     return {"integer": "number", "number": "number", "boolean": "boolean", "object": "map"}.get(
-        form.get("type", ""), "text"
+        form.get("type", ""), "string"
     )

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from signal_actor.converters import snake_case
 from signal_actor.delivery.rules import Outcome, Skipped
 from signal_actor.destinations import insider_answer, variants
-from signal_actor.destinations.base import Advice, Destination, Limits, Prepared, Reply, Request, Settings
+from signal_actor.destinations.base import Advice, ApiKey, Destination, Limits, Prepared, Reply, Request, Settings
 from signal_actor.destinations.insider_order import lines, total
 from signal_actor.destinations.payload import encode, identifier, known, prepared, section, timestamp
 from signal_actor.event import Event
@@ -24,15 +24,15 @@ PER_PRODUCT = frozenset({"confirmation_page_view", "purchase", "cart_page_view",
 ORDERS = frozenset({"confirmation_page_view", "purchase"})
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # the vendor prints A-Z too, and refuses its own example of it
-_FOREIGN = re.compile(r"[^a-z0-9._-]")
+_FOREIGN = re.compile(r"[^a-z0-9_]+")
 
 
 class InsiderSettings(Settings):
-    api_key: SecretStr = Field(title="API key", description="Insider Unification API key.", min_length=1)
+    api_key: ApiKey = Field(title="API key", description="Insider Unification API key.")
     partner_name: str = Field(
         title="Partner name",
         description="Your Insider partner slug (e.g. myco), shown in Settings > Account.",
-        pattern=r"^\s*[A-Za-z0-9._-]+\s*$",
+        pattern=r"^[A-Za-z0-9._-]+$",
     )
     uuid_source: Literal["user_id_or_anonymous_id", "user_id"] = Field(
         default="user_id_or_anonymous_id",
@@ -99,7 +99,7 @@ def classify(payloads: Sequence[Any], reply: Reply) -> list[Outcome]:
 def _events(mapper: Mapper, mapped: Mapped, event: Event) -> tuple[list[dict[str, Any]], tuple[str, ...]] | Skipped:
     """The entry's events and all notes; Skipped if Insider could not take their name or their number."""
     notes = mapped.notes
-    name = mapped.name if _NAME.fullmatch(mapped.name) else _FOREIGN.sub("", snake_case(mapped.name)).strip("._-")
+    name = mapped.name if _NAME.fullmatch(mapped.name) else snake_case(_FOREIGN.sub("_", snake_case(mapped.name)))
     if not name:
         return Skipped("Insider's event names are of a-z, 0-9, . _ -; give this event one in Field Mappings")
     if name != mapped.name:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from signal_actor.delivery.rules import Delivered, Outcome, Skipped
 from signal_actor.destinations import variants
-from signal_actor.destinations.base import Advice, Destination, Limits, Prepared, Reply, Request, Settings
+from signal_actor.destinations.base import Advice, ApiKey, Destination, Limits, Prepared, Reply, Request, Settings
 from signal_actor.destinations.blame import blame, read
 from signal_actor.destinations.payload import encode, message_id, prepared, section, timestamp
 from signal_actor.event import Event
@@ -19,11 +19,10 @@ EVENT_TYPE_CHARACTERS = 512  # the document: longer ones are truncated by Ometri
 
 
 class OmetriaSettings(Settings):
-    api_key: SecretStr = Field(
+    api_key: ApiKey = Field(
         title="API key",
         description="Your Ometria Data API key with push access. Found in Settings > API keys. "
         "Sent in the X-Ometria-Auth header.",
-        min_length=1,
     )
 
 

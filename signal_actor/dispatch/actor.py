@@ -121,16 +121,16 @@ class Actor:
         limits = self._destination.limits
         probing = self.health is Health.MISCONFIGURED
         now = self._now()
-        with trio.CancelScope(shield=True):  # a lease that nobody holds would wait for the next start
-            return await self._database.run(
-                outbox.lease,
-                self.integration.id,
-                lease=lease,
-                now=now,
-                until=now + round((self._policy.request_timeout_seconds + LEASE_SLACK) * 1000),
-                heads=1 if probing else min(limits.items, limits.visitors or limits.items),
-                items=1 if probing else limits.items,
-            )
+        # Waiting for a transaction cannot be cancelled, so no lease is ever without a holder.
+        return await self._database.run(
+            outbox.lease,
+            self.integration.id,
+            lease=lease,
+            now=now,
+            until=now + round((self._policy.request_timeout_seconds + LEASE_SLACK) * 1000),
+            heads=1 if probing else min(limits.items, limits.visitors or limits.items),
+            items=1 if probing else limits.items,
+        )
 
     # Delivering --------------------------------------------------------------------------------------------------
 

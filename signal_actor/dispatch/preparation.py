@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -29,7 +30,7 @@ class Preparation:
     """Consent, mapping and the vendor's own conditions, for one integration. A failure concerns its own event only."""
 
     def __init__(
-        self, integration: Integration, settings: Settings, destination: Destination, *, default_consent: bool
+        self, integration: Integration, settings: Settings, destination: Destination[Any], *, default_consent: bool
     ) -> None:
         self._integration = integration
         self._settings = settings

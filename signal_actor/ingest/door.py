@@ -1,17 +1,18 @@
 """Door: the ASGI callable in front of everything public. Events are answered here; the rest is the Quart app's."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
 import structlog
+from hypercorn.typing import ASGIFramework, ASGISendCallable, HTTPResponseStartEvent
 
 from signal_actor.errors import Refusal
 from signal_actor.ingest.acceptance import Acceptance, Endpoint
 from signal_actor.ingest.answers import Answer, preflight, refusal, with_cors
 from signal_actor.ingest.request import Disconnected, Networks, Request
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Any, Any, Any], Awaitable[None]]
+Send = ASGISendCallable
+App = ASGIFramework
 
 BATCH = Endpoint(None, batch=True, server=True)
 LETTERS = {"t": "track", "p": "page", "i": "identify", "g": "group"}
@@ -89,5 +90,10 @@ def _echoed(request: Request) -> str | None:
 
 
 async def _reply(send: Send, answer: Answer) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-    await send({"type": "http.response.body", "body": answer.body})
+    start: HTTPResponseStartEvent = {
+        "type": "http.response.start",
+        "status": answer.status,
+        "headers": answer.headers,
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})

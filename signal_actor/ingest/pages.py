@@ -1,16 +1,15 @@
 """Pages: what the public listener offers besides taking events: health, readiness, and errors in the house's shape."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import trio
 from quart import Response, request
 from quart_trio import QuartTrio
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from signal_actor.errors import Refusal, StorageError
 from signal_actor.ingest.answers import Answer, json_answer, refusal, with_cors
-from signal_actor.server import QuartConnection
 
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 PROBE_SECONDS = 2.0  # how long the write probe of /readyz may take
@@ -19,7 +18,6 @@ PROBE_SECONDS = 2.0  # how long the write probe of /readyz may take
 def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | None]) -> QuartTrio:
     """The Quart app. `probe` writes to the database for real; `degraded` says what else keeps us from being ready."""
     app = QuartTrio(__name__, static_folder=None)
-    app.asgi_http_class = QuartConnection
     app.url_map.strict_slashes = False  # a redirect loses events
     app.url_map.redirect_defaults = False
 
@@ -60,8 +58,4 @@ def _response(answer: Answer) -> Response:
     """An answer as Quart's response, with CORS."""
     answered = with_cors(answer, request.headers.get("Origin"))
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answered.headers]
-    return Response(answered.body, answered.status, headers=_unique(headers))
-
-
-def _unique(headers: list[tuple[str, str]]) -> Any:
-    return headers
+    return Response(answered.body, answered.status, headers=Headers(headers))

@@ -10,8 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
 from signal_actor.errors import Refusal, SignalError, UsageError
-from signal_actor.server import QuartConnection
-from signal_actor.wire import dumps, loads
+from signal_actor.wire import dumps
 
 Execute = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
@@ -21,7 +20,6 @@ MAX_BODY = 64 * 1024 * 1024  # bytes: a piece of an import
 def app(execute: Execute, secret: Callable[[], str]) -> QuartTrio:
     """The app. `execute` runs a control verb in the service; `secret` proves that the data directory's owner asks."""
     quart = QuartTrio(__name__, static_folder=None)
-    quart.asgi_http_class = QuartConnection
     quart.config["MAX_CONTENT_LENGTH"] = MAX_BODY
 
     @quart.get("/healthz")
@@ -33,7 +31,7 @@ def app(execute: Execute, secret: Callable[[], str]) -> QuartTrio:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), secret().encode()):
             raise Refusal(401, "unauthorised", "This endpoint is for signal-actor's own commands.")
-        asked = loads(await request.get_data())
+        asked = await request.get_json(force=True)
         return _json(200, {"value": await execute(asked["verb"], asked["arguments"])})
 
     @quart.errorhandler(Refusal)

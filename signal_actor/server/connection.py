@@ -76,7 +76,6 @@ class Connection(H11Protocol):
         self._head: h11.Request | None = None
         self._exchange: Exchange | None = None
         self._outgoing = bytearray()
-        self._piecemeal = False  # the answer's length is not known, so each piece is sent when it comes
         self._room = room
         self._stream = stream
         self._writing = trio.Lock()
@@ -109,17 +108,15 @@ class Connection(H11Protocol):
             await self.flush()
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """hypercorn's events of an answer. Head and body leave together, in one write."""
+        """hypercorn's events of an answer. The head waits for the body, so that a usual answer is one write."""
         match event:
             case Response():
-                self._piecemeal = all(name.lower() != b"content-length" for name, _ in event.headers)
                 if self._ending or self._room.closing or not (self._exchange and self._exchange.parse_body()):
                     event = replace(event, headers=[*event.headers, (b"connection", b"close")])
                 await super().stream_send(event)
             case Body():
                 await super().stream_send(event)
-                if self._piecemeal or len(self._outgoing) >= PIECE:
-                    await self.flush()
+                await self.flush()
             case StreamClosed():
                 await self.flush()
                 self.complete = True
@@ -130,6 +127,8 @@ class Connection(H11Protocol):
 
     async def flush(self) -> None:
         """Send what is waiting, piece by piece, so that a peer that stops reading is found out."""
+        if not self._outgoing:
+            return
         async with self._writing:
             data, self._outgoing = memoryview(self._outgoing), bytearray()
             for start in range(0, len(data), PIECE):

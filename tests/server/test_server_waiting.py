@@ -32,6 +32,7 @@ async def test_a_head_byte_by_byte_gets_no_more_time(meet, autojump_clock):
         if trio.current_time() > 60.5:
             break
     assert (await peer.answer()).status == 408
+    assert trio.current_time() < 62
 
 
 async def test_half_a_body(meet, autojump_clock):
@@ -149,6 +150,26 @@ async def test_when_all_are_at_work_the_next_waits(meet, autojump_clock):
     await room.admit_one()
     assert trio.current_time() == pytest.approx(20)
     assert (await peer.answer()).body == b"done"
+
+
+async def test_whoever_leaves_makes_room(autojump_clock):
+    room = Room(Limits(connections=1))
+    await room.admit_one()
+    with trio.move_on_after(1) as full:
+        await room.admit_one()
+    assert full.cancelled_caught
+    async with trio.open_nursery() as waiting:
+        waiting.start_soon(room.admit_one)
+        await trio.sleep(1)
+        for _ in range(2):
+            room.leave()
+
+
+async def test_a_connection_that_comes_while_closing(meet, autojump_clock):
+    room = Room(Limits())
+    room.close()
+    assert await meet(echo, room=room).closed()
+    assert trio.current_time() == 0
 
 
 async def test_closing_ends_the_idle_now_and_the_busy_after_their_answer(meet, autojump_clock):
