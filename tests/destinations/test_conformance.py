@@ -280,7 +280,7 @@ def encoded(value: Any) -> bytes:
 
 
 @each
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"], ids=["nan", "inf", "surrogate"])
+@pytest.mark.parametrize("value", ["\ud800", object()], ids=["surrogate", "object"])
 def test_what_json_cannot_say_is_a_reason(destination: Destination[Any], value: Any) -> None:
     with pytest.raises(MappingError, match="payload: not JSON"):
         prepare(destination, event(userId="u", properties={"x": value}))
