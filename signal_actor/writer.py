@@ -56,14 +56,27 @@ class GilYield(trio.abc.Instrument):
     """Lets the committing thread have the GIL when the loop never rests.
 
     A thread that waits for the GIL gets it only if it is not woken early again and again, which a busy loop's system
-    calls do to it; resting for a moment while a commit is under way costs less than one event's work.
+    calls do to it. So the loop rests for a moment each time round, from when the disk can be expected to be done.
     """
 
     def __init__(self) -> None:
-        self.committing = False
+        self._handed_over: float | None = None
+        self._usual = (
+            0.0  # seconds that the disk needs, smoothed; the wait for the GIL is in it, so a part of it counts
+        )
+
+    def hand_over(self) -> None:
+        self._handed_over = time.perf_counter()
+
+    def take_back(self) -> None:
+        assert self._handed_over is not None
+        self._usual += (time.perf_counter() - self._handed_over - self._usual) / 8
+        self._handed_over = None
 
     def before_io_wait(self, timeout: float) -> None:
-        if self.committing and timeout <= 0:
+        if self._handed_over is None or timeout > 0:
+            return
+        if time.perf_counter() - self._handed_over >= self._usual / 2:
             time.sleep(50e-6)
 
 
@@ -174,12 +187,12 @@ class Writer:
             work()
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        self._yield.committing = True
+        self._yield.hand_over()
         try:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(work)
         finally:
-            self._yield.committing = False
+            self._yield.take_back()
 
     async def _look_after_file(self) -> None:
         """Chores, and the checkpoint that moves the WAL into the file: between groups, so that no commit pays."""

@@ -1,22 +1,24 @@
 """Payload: one event on its way to a vendor: JSON of known size, with ids, times and objects that are sound."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic_core import to_json
 
 from signal_actor import converters
 from signal_actor.destinations.base import Prepared
 from signal_actor.errors import MappingError
 from signal_actor.event import Event
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
 
 def encode(value: Any) -> bytes:
-    """JSON in UTF-8, as short as it gets. Raises MappingError for what JSON cannot say."""
+    """JSON in UTF-8, as short as it gets; numbers that JSON does not know become null.
+
+    Raises MappingError for what else JSON cannot say.
+    """
     try:
-        return _encoder.encode(value).encode()
-    except (ValueError, TypeError, RecursionError) as problem:  # NaN, lone surrogates, too deep
+        return to_json(value, inf_nan_mode="null")
+    except (ValueError, TypeError, RecursionError) as problem:  # lone surrogates, too deep
         raise MappingError(f"payload: not JSON ({type(problem).__name__})") from None
 
 

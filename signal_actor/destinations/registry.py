@@ -24,7 +24,7 @@ BUILT_IN: tuple[Destination[Any], ...] = (NINETAILED, INSIDER, OMETRIA, WEBHOOK)
 
 @cache
 def destinations() -> Mapping[str, Destination[Any]]:
-    """All destinations by slug, loaded once: when the process starts, not when this module is imported."""
+    """The destinations of this process, looked up once. Raises UsageError, see `load`."""
     return load()
 
 

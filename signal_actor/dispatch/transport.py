@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from email.utils import formatdate
 
 import httpx
 import trio
@@ -32,6 +33,7 @@ async def exchange(client: httpx.AsyncClient, request: Request, *, within: float
             ) as response:
                 body = await _read(response)
                 headers = {name.lower(): value for name, value in response.headers.items()}
+                headers.setdefault("date", formatdate(usegmt=True))  # what a Retry-After that is a date counts from
                 return Reply(response.status_code, headers, body)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             return Misconfigured(f"the endpoint's address is wrong: {error}")

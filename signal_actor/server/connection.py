@@ -28,7 +28,9 @@ from signal_actor.errors import Refusal
 from signal_actor.server.exchange import Exchange, PeerGoneError
 from signal_actor.server.room import Room
 
-PIECE = 64 * 1024  # bytes: the most of one read, and what the peer has to take within `Limits.write`
+READ = 16 * 1024  # bytes at a time: whoever sends them in the most tedious form keeps the others waiting for 20 ms
+WRITE = 64 * 1024  # bytes at a time: what a peer has to take within `Limits.write`
+MAX_HEADERS = 256
 ABSOLUTE_TARGET = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")  # `GET http://host/path`, as one asks a proxy
 
 log = structlog.get_logger()
@@ -95,7 +97,7 @@ class Connection(H11Protocol):
 
     async def read(self) -> int:
         """Hand the parser what arrives next."""
-        data = await self._stream.receive_some(PIECE)
+        data = await self._stream.receive_some(READ)
         if not data:
             raise trio.BrokenResourceError("the peer has closed")
         self.parser.receive_data(bytes(data))
@@ -131,10 +133,10 @@ class Connection(H11Protocol):
             return
         async with self._writing:
             data, self._outgoing = memoryview(self._outgoing), bytearray()
-            for start in range(0, len(data), PIECE):
+            for start in range(0, len(data), WRITE):
                 with trio.move_on_after(self.limits.write) as patience:
                     try:
-                        await self._stream.send_all(data[start : start + PIECE])
+                        await self._stream.send_all(data[start : start + WRITE])
                     except (trio.BrokenResourceError, trio.ClosedResourceError):
                         self.gone = True
                 self.gone = self.gone or patience.cancelled_caught
@@ -205,7 +207,7 @@ class Connection(H11Protocol):
         await self._stream.send_eof()
         left = self.limits.linger_bytes
         with self._room.idle(1 if self._room.closing else self.limits.linger):
-            while left > 0 and (data := await self._stream.receive_some(PIECE)):
+            while left > 0 and (data := await self._stream.receive_some(READ)):
                 left -= len(data)
 
     async def _keep(self, event: Event) -> None:
@@ -216,6 +218,8 @@ class Connection(H11Protocol):
 
 def _target(head: h11.Request) -> bytes:
     """The path and query that are asked for, if this is a request that means the same to every proxy and to us."""
+    if len(head.headers) > MAX_HEADERS:
+        raise Refusal(431, "headers_too_large", "The request has too many headers.")
     names = {name for name, _ in head.headers}
     if head.http_version not in (b"1.1", b"1.0"):
         raise Refusal(505, "http_version_not_supported", "This server speaks HTTP/1.1.")

@@ -280,6 +280,13 @@ def encoded(value: Any) -> bytes:
 
 
 @each
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"], ids=["nan", "inf", "surrogate"])
+def test_what_json_cannot_say_is_a_reason(destination: Destination[Any], value: Any) -> None:
+    with pytest.raises(MappingError, match="payload: not JSON"):
+        prepare(destination, event(userId="u", properties={"x": value}))
+
+
+@each
 def test_very_deep_events_are_a_reason_too(destination: Destination[Any]) -> None:
     deep: Any = {}
     for _ in range(100_000):

@@ -155,8 +155,10 @@ def test_orders_that_would_grow_out_of_proportion_are_skipped() -> None:
     many = event(event="Order Completed", properties={"products": [{}] * 1_001})
     big = event(event="Order Completed", properties={"products": [{}] * 600, "note": "x" * 10_000})
     full = event(event="Order Completed", properties={"products": [{"x": "x" * 10_000}] * 600})
-    for given in (many, big, full):
-        assert isinstance(prepare(INSIDER, given), Skipped)
+    for given, reason in ((many, "lists 1001 products"), (big, "the order's own properties"), (full, "the entry has")):
+        outcome = prepare(INSIDER, given)
+        assert isinstance(outcome, Skipped)
+        assert reason in outcome.reason
 
 
 # ---- request and answers ----
@@ -212,6 +214,11 @@ NOBODY = "either insider_id or idenifiers must be specified"
 def test_failures_belong_to_the_user_at_their_position(errors: dict[str, Any], reason: str) -> None:
     answer = {"data": {"successful": {"count": 2}, "fail": {"count": 1, "errors": errors}}}
     assert INSIDER.classify([{}] * 3, reply(200, answer)) == [Delivered(), Rejected(reason), Delivered()]
+
+
+def test_a_failure_of_a_user_that_was_not_sent_is_nobodys_in_particular() -> None:
+    answer = {"data": {"fail": {"count": 1, "errors": {"users.9.a": ["b"]}}}}
+    assert [type(each) for each in INSIDER.classify([{}] * 2, reply(200, answer))] == [RefusedWhole] * 2
 
 
 GOOD = {"data": {"successful": {"count": 2}, "fail": {}}}

@@ -361,6 +361,12 @@ def test_difference_is_the_inverse_of_merge(document: Any, edited: Any) -> None:
     assert mapping.difference(document, document) == {}
 
 
+def test_a_difference_is_as_small_as_it_can_be() -> None:
+    assert mapping.difference({"a": True}, {"a": 1}) == {"a": 1}
+    assert mapping.difference({"a": [1]}, {"a": [1.0]}) == {"a": [1.0]}
+    assert mapping.difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}, "d": None}) == {"a": {"c": None}}
+
+
 def repr_of(value: Any) -> str:
     """Tells 1 from true and does not care about the order of keys."""
     if isinstance(value, dict):

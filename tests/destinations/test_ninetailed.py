@@ -165,10 +165,10 @@ def test_a_mapping_that_makes_an_object_a_text_is_said_so() -> None:
 
 def test_request() -> None:
     configured = settings(NINETAILED, organization_id="a/b c", environment_slug="mäin")
-    request = NINETAILED.build(configured, [payload(NINETAILED, event())], 1_780_740_900.25)
+    request = NINETAILED.build(configured, [payload(NINETAILED, event())], 1_780_740_901.5)
     assert request.url == "https://experience.ninetailed.co/v2/organizations/a%2Fb%20c/environments/m%C3%A4in/events"
     assert request.headers == {"Content-Type": "application/json"}
-    assert json.loads(request.body)["events"][0]["sentAt"] == "2026-06-06T10:15:00.250Z"
+    assert json.loads(request.body)["events"][0]["sentAt"] == "2026-06-06T10:15:01.500Z"
 
 
 ODD = (
@@ -214,6 +214,19 @@ def test_whatever_the_client_says_holds_against_the_strict_schema(
     except MappingError:  # a lone surrogate
         return
     STRICT.validate(body)
+
+
+@pytest.mark.parametrize(
+    ("time", "sent"),
+    [
+        ("2026-06-06T10:15:00.5", "2026-06-06T10:15:00.500Z"),
+        ("2026-06-06T10:15:00.0000", "2026-06-06T10:15:00.000Z"),
+        ("2026-06-06T12:15:00+02:00", "2026-06-06T10:15:00.000Z"),
+        ("2026-06-06 10:15:00.000Z", "2026-06-06T10:15:00.000Z"),
+    ],
+)
+def test_times_have_milliseconds_and_z(time: str, sent: str) -> None:
+    assert payload(NINETAILED, event(timestamp=time))["timestamp"] == sent
 
 
 NOT_FOUND = {"message": "Not found", "data": {}, "error": {"code": "ERR_CONFIG_NOT_FOUND"}}

@@ -153,6 +153,7 @@ async def test_http2_prior_knowledge_is_refused(open_door, calm):
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 40 + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 40_000 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 1_000 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 100_000, 431),
         (b"GET /" + b"a" * 100_000, 431),
     ],
