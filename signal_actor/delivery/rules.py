@@ -10,7 +10,8 @@ Everything that decides a delivery's fate is in this file, as functions of value
        └──────────────────────── replay ────────────────────┘
 
 Laws:
-1. A lease counts an attempt. Only what is nobody's attempt (Snooze, Misconfigured) gives it back.
+1. A lease counts an attempt. It is given back by what is nobody's attempt (Snooze, Misconfigured), and by what was
+   decided without asking the vendor.
 2. Retry ends in `dead` once the retry window, counted from acceptance, is over.
 3. A final state is left by a replay only.
 """

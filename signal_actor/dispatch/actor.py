@@ -254,7 +254,7 @@ class Actor:
         if not rows:
             return
         now = self._now()
-        settlements = [self._settlement(row, outcome, status, now) for row, outcome in rows]
+        settlements = [self._settlement(row, outcome, status, now, asked=attempt is not None) for row, outcome in rows]
         while True:
             try:
                 await self._database.run(
@@ -270,7 +270,7 @@ class Actor:
             except StorageFull:  # what the vendor has must not be sent again: wait for room
                 await trio.sleep(1)
 
-    def _settlement(self, row: Leased, outcome: Outcome, status: int | None, now: int) -> Settlement:
+    def _settlement(self, row: Leased, outcome: Outcome, status: int | None, now: int, *, asked: bool) -> Settlement:
         step = rules.step(
             outcome,
             policy=self._policy,
@@ -285,7 +285,7 @@ class Actor:
             state=step.state,
             due_at=step.due_at,
             finished_at=step.finished_at,
-            give_back=step.give_back,
+            give_back=step.give_back or not asked,
             status=status,
             error=None if step.error is None else self._recorder.redacted(step.error)[:1000],
         )
