@@ -1,6 +1,7 @@
 """A real Chromium, a shop and the service that its events go to."""
 
 import contextlib
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +23,11 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP~*.test~127.0.0.1"  # *.localhost is loopback already
 ).split()
 
+SITES = itertools.count(1)
+
 
 class Browser:
-    """A new tab of Chromium, at the shop. Ports, and with them all storage, are new for every test; cookies are cleared."""
+    """A new tab of Chromium, at the shop."""
 
     def __init__(self, driver: webdriver.Chrome, shop: Shop, service: Service) -> None:
         self.driver, self.shop, self.service = driver, shop, service
@@ -35,7 +38,6 @@ class Browser:
         tab = driver.current_window_handle
         self.close_tabs(before)
         driver.switch_to.window(tab)
-        self.cdp("Network.clearBrowserCookies")
         driver.get_log("browser")
 
     def close_tabs(self, handles: list[str]) -> None:
@@ -93,15 +95,21 @@ class Browser:
 
 
 @pytest.fixture
-def service() -> Iterator[Service]:
-    service = Service()
+def site() -> str:
+    """Loopback by name, a secure context, one site for two origins, and new for every test, as its cookies are."""
+    return f"site{next(SITES)}.localhost"
+
+
+@pytest.fixture
+def service(site: str) -> Iterator[Service]:
+    service = Service(site)
     yield service
     service.stop()
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
-    shop = Shop()
+def shop(site: str) -> Iterator[Shop]:
+    shop = Shop(site)
     yield shop
     shop.stop()
 

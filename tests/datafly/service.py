@@ -13,7 +13,6 @@ from signal_actor.ingest.datafly.answer import answer
 from signal_actor.ingest.datafly.bundle import Settings, build, declarations
 
 KEY = "dk_test_0123456789"
-SITE = "site.localhost"  # loopback by name, a secure context, and one site with two origins
 COOKIE = "Path=/; Max-Age={age}; HttpOnly; SameSite=Lax"
 
 Headers = dict[str, str]
@@ -75,11 +74,11 @@ class Listener:
 class Shop(Listener):
     """Pages by path. Every path that has none of its own gets the page that was set last."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: str) -> None:
         self.html = ""
         self.headers: Headers = {}
         self.pages: dict[str, str] = {}
-        super().__init__(f"www.{SITE}")
+        super().__init__(f"www.{site}")
 
     def reply(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
         if path == "/favicon.ico":
@@ -106,8 +105,8 @@ class Visitor:
 class Service(Listener):
     """Stores each messageId once, names visitors and answers as the contract says."""
 
-    def __init__(self) -> None:
-        self.settings: Settings = {}
+    def __init__(self, site: str) -> None:
+        self.settings: Settings = {"flushMs": 200}  # for the sake of quick tests
         self.requests: list[Received] = []
         self.stored: dict[str, dict[str, Any]] = {}
         self.visitors: dict[str, Visitor] = {}
@@ -116,7 +115,7 @@ class Service(Listener):
         self.delay = 0.0  # seconds before an answer
         self.lose_answers = 0  # store, then fail
         self.lock = threading.Lock()
-        super().__init__(f"data.{SITE}")
+        super().__init__(f"data.{site}")
 
     def reply(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
         cors = {

@@ -7,6 +7,7 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
 def test_one_tag_is_enough(browser: Browser, service: Service) -> None:
+    service.settings = {}
     browser.open("/products/headphones?color=black&utm_source=news&utm_campaign=spring", title="Headphones | Shop")
     holds(service, "page")
     [event] = service.events

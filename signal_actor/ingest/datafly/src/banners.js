@@ -1,6 +1,7 @@
 // Banners: readers for the consent platforms, each mapped to our categories.
 //
-// A reader calls `tell(consent, decided)`. A default that grants nothing is no decision of the visitor's and is left out.
+// A reader calls `tell(consent, decided)`. A default that grants nothing is no decision of the visitor's
+// and is left out, unless it takes back what was granted before.
 
 import { OPTIONAL } from './consent.js';
 import { settings } from './settings.js';
@@ -14,8 +15,10 @@ export function readBanners(report) {
   const named = Object.keys(READERS).filter((name) => words.includes(name));
   if (words.includes('manual')) return;
   for (const name of named.length ? named : Object.keys(READERS)) {
+    let heard = false;
     READERS[name]((consent, decided) => {
-      if (decided || OPTIONAL.some((category) => consent[category])) report(name, consent);
+      heard = heard || decided || OPTIONAL.some((category) => consent[category]);
+      if (heard) report(name, consent);
     });
   }
 }

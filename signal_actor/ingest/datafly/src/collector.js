@@ -94,6 +94,12 @@ function apply(heardElsewhere) {
   tryToOpen();
 }
 
+// Back from the back-forward cache, where no storage event arrives.
+export function back() {
+  overhear();
+  apply(true);
+}
+
 // After a withdrawal the next grant starts a new visitor, even if the service has not dropped its cookie yet.
 function isFresh() {
   return !!remembered().withdrawn;

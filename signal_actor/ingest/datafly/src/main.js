@@ -1,7 +1,7 @@
 // Main: the calls of the page, and what starts on its own.
 
 import { readBanners } from './banners.js';
-import { collect, flush, hear, left, start } from './collector.js';
+import { back, collect, flush, hear, left, start } from './collector.js';
 import { contextOf, moment, pageOf, uuid } from './context.js';
 import { currentUser, reset, setUser } from './identity.js';
 import { catchUp, watch } from './navigation.js';
@@ -102,15 +102,22 @@ function begin(early) {
   const [, ...where] = moment();
   page([Math.min(Date.now(), early.time), ...where]); // it came before what happened on it
   early.replay();
+  let gone = false; // a page that is left becomes hidden afterwards
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') {
-      catchUp();
-      hide();
-    }
+    if (gone || document.visibilityState !== 'hidden') return;
+    catchUp();
+    hide();
   });
   addEventListener('pagehide', () => {
+    gone = true;
     catchUp();
     left();
+  });
+  addEventListener('pageshow', ({ persisted }) => {
+    gone = false;
+    if (!persisted) return;
+    back();
+    page(moment());
   });
   addEventListener('online', flush); // a hint; without it we go on trying
 }

@@ -21,9 +21,6 @@ export function watch(onPage) {
     };
   }
   addEventListener('popstate', moved);
-  addEventListener('pageshow', ({ persisted }) => {
-    if (persisted) announce();
-  });
 }
 
 // The page event that waits for its title goes before any other event.

@@ -28,14 +28,14 @@ export function put(visitor, json) {
 }
 
 // Oldest first: {name, visitor, json}.
-export function list(mineOnly) {
+export function list() {
   const now = Date.now();
   const found = [];
   for (const name of names()) {
     const [time, , tab] = name.slice(PREFIX.length).split('-');
     const age = now - parseInt(time, 36);
     if (age > MAX_EVENT_AGE) remove([name]);
-    else if (tab === TAB || (!mineOnly && (hasLocks || age > ABANDONED))) {
+    else if (tab === TAB || hasLocks || age > ABANDONED) {
       const value = unstored.get(name) || local.get(name) || '';
       const space = value.indexOf(' ');
       if (space > 0) found.push({ name, visitor: value.slice(0, space), json: value.slice(space + 1) });

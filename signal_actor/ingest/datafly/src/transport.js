@@ -59,12 +59,13 @@ export function hide() {
   else leave();
 }
 
-// The page goes. A beacon's outcome is unknown, so its events stay in the queue for the next page.
+// The page goes. A beacon's outcome is unknown, so its events stay in the queue for the next page. What other pages
+// have left goes too, because it is older.
 export function leave() {
   if (ordered && Date.now() < until) return;
   const gone = new Set(inFlight);
   for (;;) {
-    const batch = nextBatch(gone, true);
+    const batch = nextBatch(gone);
     if (!batch || !beacon(batch.body)) return;
     batch.names.forEach((name) => gone.add(name));
   }
@@ -80,7 +81,8 @@ function wake() {
 function send() {
   clearTimeout(alarm);
   due = Infinity;
-  if (!sending) {
+  // A lock that is asked for in vain would keep a page out of the back-forward cache.
+  if (!sending && nextBatch(inFlight)) {
     sending = exclusively('datafly.send.' + key, drain)
       .catch(complain)
       .then(() => {
@@ -88,7 +90,7 @@ function send() {
         if (nextBatch(inFlight)) sendSoon(settings.flushMs);
       });
   }
-  return sending;
+  return sending || Promise.resolve();
 }
 
 async function drain() {
@@ -163,12 +165,12 @@ function beacon(body) {
 }
 
 // Events of one fallback id, or a withdrawal, which goes first and alone.
-function nextBatch(except, mineOnly) {
+function nextBatch(except) {
   const said = notice || local.json(NOTICE);
   if (said) return except.has(NOTICE) ? null : noticeOf(said);
   const batch = [];
   let size = ENVELOPE;
-  for (const entry of list(mineOnly)) {
+  for (const entry of list()) {
     if (except.has(entry.name)) continue;
     size += bytes(entry.json) + 1;
     if (batch.length && (batch.length >= limit || size > MAX_BYTES || entry.visitor !== batch[0].visitor)) break;
