@@ -1,14 +1,14 @@
 """Errors: what our own code raises for our own callers. What the outside world does wrong is a value, not an exception.
 
-    SignalError                 anything we raise on purpose
-    ├── UsageError              the operator can mend it: one line that names file, key and fix (exit 2)
-    │   └── ConfigurationError  a configuration that cannot be applied
-    ├── HeldElsewhere           another process holds the data directory (exit 3)
-    ├── Refusal                 an HTTP request that is answered with an error body
-    ├── MappingError            an event that its mapping cannot turn into a payload
-    └── StorageError            the database did not take a transaction
-        ├── StorageFull         the disk or the file's bound is reached; passes by itself
-        └── StorageLost         the database cannot be trusted any more; ends the process
+SignalError                 anything we raise on purpose
+├── UsageError              the operator can mend it: one line that names file, key and fix (exit 2)
+│   └── ConfigurationError  a configuration that cannot be applied
+├── HeldElsewhere           another process holds the data directory (exit 3)
+├── Refusal                 an HTTP request that is answered with an error body
+├── MappingError            an event that its mapping cannot turn into a payload
+└── StorageError            the database did not take a transaction
+    ├── StorageFull         the disk or the file's bound is reached; passes by itself
+    └── StorageLost         the database cannot be trusted any more; ends the process
 """
 
 

@@ -1,1 +1,1 @@
-"""Delivery: getting what is owed to one integration to its vendor, once the outcome is known and committed."""
+"""Delivery, the pure part: what decides a delivery's fate, and what travels together. `dispatch/` acts on it."""

@@ -15,8 +15,10 @@ Laws:
 3. A final state is left by a replay only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, assert_never
 
 
 class State(StrEnum):
@@ -89,3 +91,98 @@ class Snooze:
 
 
 Outcome = Delivered | Skipped | Rejected | RefusedWhole | Retry | Misconfigured | Snooze
+
+
+class Policy(Protocol):
+    """How patient an integration is, in seconds. `live.DeliveryPolicy` is one."""
+
+    @property
+    def retry_base_seconds(self) -> float: ...
+    @property
+    def retry_cap_seconds(self) -> float: ...
+    @property
+    def retry_window_seconds(self) -> float: ...
+    @property
+    def probe_seconds(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What becomes of one leased delivery. Times in milliseconds since 1970."""
+
+    state: State
+    due_at: int | None = None
+    finished_at: int | None = None
+    give_back: bool = False  # the attempt that the lease counted
+    error: str | None = None
+
+
+LONGEST_WISH = 3600.0  # seconds: a vendor's Retry-After is honoured up to here
+TRIES_IN_COMPANY = 3  # an event that failed this often in a batch is tried alone
+
+
+def step(outcome: Outcome, *, policy: Policy, attempts: int, window_from: int, now: int, jitter: float) -> Step:
+    """What follows from an outcome.
+
+    Args:
+        attempts: including the one just made.
+        window_from: when the retry window began: acceptance, or the last replay.
+        jitter: in [0, 1).
+    """
+    match outcome:
+        case Delivered(note):
+            return Step(State.DONE, finished_at=now, error=note or None)
+        case Skipped(reason):
+            return Step(State.SKIPPED, finished_at=now, error=reason)
+        case Rejected(reason) | RefusedWhole(reason):
+            return Step(State.DEAD, finished_at=now, error=reason)
+        case Retry(reason, after):
+            end = window_from + _ms(policy.retry_window_seconds)
+            if now >= end:
+                return Step(State.DEAD, finished_at=now, error=f"given up after {_span(end - window_from)}: {reason}")
+            wait = max(backoff(policy, attempts, jitter=jitter), min(after or 0.0, LONGEST_WISH))
+            return Step(State.PENDING, due_at=min(now + _ms(wait), end), error=reason)
+        case Misconfigured(reason) | Snooze(reason):
+            return Step(State.PENDING, due_at=now, give_back=True, error=reason)
+        case _:
+            assert_never(outcome)
+
+
+def backoff(policy: Policy, attempts: int, *, jitter: float) -> float:
+    """Seconds to wait after the given number of failures: exponential with full jitter, so that retries spread out."""
+    ceiling = policy.retry_base_seconds * 2.0 ** min(max(attempts - 1, 0), 60)
+    return jitter * min(ceiling, policy.retry_cap_seconds)
+
+
+def rest(policy: Policy, failures: int, after: float | None, *, jitter: float) -> float:
+    """Seconds that a whole integration rests after so many failed requests in a row.
+
+    After the first failure nobody rests but the events that met it: it may have been theirs. From the second on the
+    vendor is in trouble, and asking it with the rest of the backlog would only burn attempts.
+    """
+    if failures < 2:
+        return 0.0
+    ceiling = min(policy.retry_base_seconds * 2.0 ** min(failures - 2, 60), policy.probe_seconds)
+    return max(ceiling * (0.5 + jitter / 2), min(after or 0.0, LONGEST_WISH))
+
+
+def health_after(outcomes: Sequence[Outcome]) -> tuple[Health, str | None]:
+    """What one attempt says about the integration, with the cause. A vendor that answers some events is well."""
+    cause = None
+    for outcome in outcomes:
+        match outcome:
+            case Misconfigured(reason):
+                return Health.MISCONFIGURED, reason
+            case Retry(reason):
+                cause = reason
+            case _:
+                return Health.OK, None
+    return (Health.RETRYING, cause) if cause else (Health.OK, None)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _span(ms: int) -> str:
+    return f"{ms / 3_600_000:g} h" if ms >= 3_600_000 else f"{ms / 1000:g} s"

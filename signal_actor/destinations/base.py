@@ -9,13 +9,24 @@ A delivery passes through three of them:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from signal_actor.delivery.rules import Outcome, Skipped
 from signal_actor.event import Event
 from signal_actor.mapping import Mapper
+
+
+def _in_a_header(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()  # a file that holds a key ends with a newline
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII and not empty")
+    return SecretStr(text)
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_in_a_header)]
+"""A secret that travels in an HTTP header."""
 
 
 class Settings(BaseModel):
@@ -24,7 +35,8 @@ class Settings(BaseModel):
     A field's `title` is its label and its `description` its help text, in the catalogue and the install form.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    # Errors must not repeat their input, which may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     endpoint: str | None = Field(
         default=None,
@@ -32,6 +44,19 @@ class Settings(BaseModel):
         description="Scheme, host, port and path prefix that replace the vendor's own.",
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
     )
+
+    def address(self, own: str) -> str:
+        """Where requests go: scheme, host and path prefix without a slash at the end; `own` is the vendor's."""
+        return (self.endpoint or own).rstrip("/")
+
+
+def secret_values(settings: Settings) -> set[str]:
+    """The secrets in an integration's settings, which must appear in no record, log or answer."""
+    return {
+        value.get_secret_value()
+        for _, value in settings
+        if isinstance(value, SecretStr) and len(value.get_secret_value()) > 3
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +71,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`."""
+    """One HTTP answer. Header names are lower case; the body may be cut off, see `delivery/actor.py`.
+
+    A `Retry-After` that is a date is read relative to the answer's own `date`; whoever receives an answer without one
+    adds the time of receipt.
+    """
 
     status: int
     headers: Mapping[str, str]

@@ -1,1 +1,1 @@
-"""Ingest: the public door, where events come in and where the browser SDK is handed out."""
+"""Ingest: the public door. It answers 200 only when what it was given is on the disk."""

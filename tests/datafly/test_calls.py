@@ -1,6 +1,7 @@
 """What one script tag and each call put into the store."""
 
-from tests.datafly.conftest import STUB, Browser, eventually, holds, names
+from signal_actor.ingest.datafly.bundle import stub
+from tests.datafly.conftest import Browser, eventually, holds, names
 from tests.datafly.service import KEY, Service
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -67,7 +68,7 @@ def test_every_call(browser: Browser, service: Service) -> None:
 
 
 def test_calls_before_the_script_keep_their_page(browser: Browser, service: Service) -> None:
-    early = f"""<script>{STUB}</script><script>
+    early = f"""<script>{stub()}</script><script>
         kept = datafly;
         datafly.track('Early');
         history.pushState(null, '', '/second');
@@ -85,7 +86,7 @@ def test_calls_before_the_script_keep_their_page(browser: Browser, service: Serv
 
 
 def test_the_page_event_comes_before_early_calls(browser: Browser, service: Service) -> None:
-    browser.open(head=f"<script>{STUB};datafly.track('Early')</script>" + browser.tag())
+    browser.open(head=f"<script>{stub()};datafly.track('Early')</script>" + browser.tag())
     holds(service, "page", "Early")
     page, early = service.events
     assert page["timestamp"] <= early["timestamp"]

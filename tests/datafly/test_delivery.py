@@ -215,3 +215,15 @@ def test_without_storage(browser: Browser, service: Service) -> None:
     browser.run("datafly.identify('u1'); datafly.track('A')")
     holds(service, "page", "identify", "A")
     assert service.events[2]["userId"] == "u1"
+
+
+def test_a_hidden_tab_sends_at_once_and_hears_the_answer(browser: Browser, service: Service) -> None:
+    service.settings = {"flushMs": 60_000}
+    browser.open()
+    browser.run("datafly.track('A')")
+    here = browser.driver.current_window_handle
+    browser.new_tab()
+    holds(service, "page", "A")
+    browser.driver.switch_to.window(here)
+    assert queued(browser) == 0
+    assert len(service.requests) == 1

@@ -2,6 +2,7 @@
 
 import re
 
+from signal_actor.ingest.datafly.bundle import stub
 from tests.datafly.conftest import Browser, eventually, holds, names
 from tests.datafly.service import KEY, Service
 from tests.datafly.test_calls import UUID
@@ -16,8 +17,10 @@ def test_the_servers_cookie_names_the_visitor(browser: Browser, service: Service
     holds(service, "page")
     [visitor] = visitors(service)
     assert re.fullmatch(UUID, visitor)
-    [cookie] = [cookie for cookie in browser.cdp("Network.getAllCookies")["cookies"] if (cookie["name"], cookie["domain"]) == ("_dfid", service.host)]
-    assert (cookie["value"], cookie["httpOnly"], cookie["domain"]) == (visitor, True, service.host)
+    [cookie] = [
+        cookie for cookie in browser.cdp("Network.getAllCookies")["cookies"] if cookie["domain"] == service.host
+    ]
+    assert (cookie["name"], cookie["value"], cookie["httpOnly"]) == ("_dfid", visitor, True)
 
 
 def test_two_tabs_race_on_the_first_page(browser: Browser, service: Service) -> None:
@@ -32,7 +35,7 @@ def test_two_requests_race_on_the_first_page(browser: Browser, service: Service)
     service.settings = {"batchSize": 1}
     service.delay = 0.5
     browser.open()
-    browser.run("datafly.track('A'); document.dispatchEvent(new Event('visibilitychange')); dispatchEvent(new Event('pagehide'))")
+    browser.run("datafly.track('A'); dispatchEvent(new Event('pagehide'))")
     holds(service, "page", "A")
     assert [request.cookie for request in service.requests][:2] == ["", ""], "they have not raced"
     assert len(set(visitors(service))) == 1
@@ -93,9 +96,8 @@ def test_reset_reaches_the_other_tab(browser: Browser, service: Service) -> None
 def test_reset_before_the_script(browser: Browser, service: Service) -> None:
     browser.open()
     holds(service, "page")
-    stub = "<script>datafly = []; datafly.push(['track', ['Old'], now()], ['reset', [], now()], ['track', ['New'], now()]);"
-    stub += "function now() { return [Date.now(), location.href, '', '']; }</script>"
-    browser.open(head=stub + browser.tag(auto_page="false"))
+    early = f"<script>{stub()};datafly.track('Old'); datafly.reset(); datafly.track('New')</script>"
+    browser.open(head=early + browser.tag(auto_page="false"))
     holds(service, "page", "Old", "New")
     page, old, new = visitors(service)
     assert page == old != new

@@ -1,9 +1,8 @@
 """Strict pages: a content security policy and subresource integrity."""
 
-from tests.datafly.conftest import STUB, Browser, holds
+from signal_actor.ingest.datafly.bundle import build, stub
+from tests.datafly.conftest import Browser, holds
 from tests.datafly.service import KEY, Service
-
-from signal_actor.ingest.datafly.bundle import build
 
 
 def test_strict_policy(browser: Browser, service: Service) -> None:
@@ -12,7 +11,7 @@ def test_strict_policy(browser: Browser, service: Service) -> None:
         "Content-Security-Policy": "default-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'; "
         f"script-src {data} 'nonce-abc'; connect-src {data}"
     }
-    browser.open(head=f'<script nonce="abc">{STUB};datafly.track("Early")</script>' + browser.tag())
+    browser.open(head=f'<script nonce="abc">{stub()};datafly.track("Early")</script>' + browser.tag())
     browser.run("datafly.track('Click'); datafly.identify('u1'); history.pushState(null, '', '/two')")
     browser.flush()
     browser.run("datafly.track('Last'); window.dispatchEvent(new Event('pagehide'))")
@@ -29,5 +28,5 @@ def test_subresource_integrity(browser: Browser, service: Service) -> None:
 def test_hosted_by_the_shop_itself(browser: Browser, service: Service) -> None:
     browser.shop.pages["/own.js"] = build({}).plain.decode()
     browser.shop.headers = {"Content-Security-Policy": f"connect-src {service.origin()}"}
-    browser.open(head=f'<script type="text/javascript" src="/own.js" data-pipeline-key="{KEY}" data-endpoint="{service.origin()}"></script>')
+    browser.open(head=browser.tag(src="/own.js", endpoint=service.origin()))
     holds(service, "page")

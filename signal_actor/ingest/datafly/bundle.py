@@ -76,6 +76,12 @@ def declarations() -> Script:
     return pack(source("datafly.d.ts"), "text/plain")
 
 
+def stub() -> str:
+    """The inline script that takes calls before the SDK is there."""
+    code: str = rjsmin.jsmin(source("stub.js"))
+    return code.strip()
+
+
 def pack(text: str, content_type: str) -> Script:
     plain = text.encode()
     digest = hashlib.sha384(plain).digest()

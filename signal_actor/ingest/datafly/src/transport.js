@@ -60,14 +60,17 @@ export function hide() {
 }
 
 // The page goes. A beacon's outcome is unknown, so its events stay in the queue for the next page. What other pages
-// have left goes too, because it is older.
+// have left goes too, because it is older, and what is in flight, lest the beacon overtakes it, if the browser lets us.
 export function leave() {
   if (ordered && Date.now() < until) return;
-  const gone = new Set(inFlight);
-  for (;;) {
-    const batch = nextBatch(gone);
-    if (!batch || !beacon(batch.body)) return;
-    batch.names.forEach((name) => gone.add(name));
+  const gone = new Set();
+  for (let batch; (batch = nextBatch(gone)); ) {
+    let names = batch.names;
+    if (!beacon(batch.body)) {
+      names = Array.from(inFlight).filter((name) => !gone.has(name));
+      if (!names.length) return;
+    }
+    names.forEach((name) => gone.add(name));
   }
 }
 

@@ -1,0 +1,1 @@
+"""Benchmarks: what the service does, beside what its parts can do at best."""

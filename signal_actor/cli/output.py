@@ -1,0 +1,55 @@
+"""Output: tables and colour for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {
+    "ok": "green",
+    "done": "green",
+    "retrying": "yellow",
+    "pending": "yellow",
+    "leased": "yellow",
+    "paused": "magenta",
+    "skipped": "dim",
+    "misconfigured": "bold red",
+    "dead": "bold red",
+}
+
+
+def console() -> Console:
+    """Where people read; width and colour follow the terminal."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def rows(items: Sequence[dict[str, Any]], *, as_json: bool, columns: Iterable[str] | None = None, empty: str) -> None:
+    """Prints rows as a table, or as JSON; `empty` is what to say instead of an empty table."""
+    if as_json:
+        document(list(items))
+        return
+    if not items:
+        click.echo(empty)
+        return
+    names = list(columns or items[0])
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for item in items:
+        table.add_row(*(cell(item.get(name)) for name in names))
+    console().print(table)
+
+
+def cell(value: Any) -> Text:
+    """A value as a table's cell. What strangers sent is never read as markup."""
+    text = "" if value is None else str(value)
+    return Text(text, style=COLOURS.get(text, ""))
+
+
+def document(value: Any) -> None:
+    """Prints JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,153 @@
+"""Database: opens, locks and migrates `signal.db`, and reaches it from Trio.
+
+`run(verb, ...)` is one transaction, committed in a group with the others that wait, `synchronous=FULL`: when it
+returns, the transaction is on the disk. Exactly one connection writes and checkpoints; all others are `query_only`
+(SQLite before 3.51.3 can corrupt a WAL that two connections write or checkpoint at once).
+"""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlite_utils
+import trio
+
+from signal_actor.errors import HeldElsewhere, UsageError
+from signal_actor.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FILE = "signal.db"
+PAGE_SIZE = 8192  # a page holds a handful of events; 4096 writes a fifth more bytes per event
+WAL_LIMIT = 64 * 1024 * 1024  # bytes that a truncating checkpoint leaves at the most
+
+
+def now_ms() -> int:
+    """Wall time in milliseconds since 1970: what due times and acceptance times are made of."""
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def held(data_dir: Path) -> Iterator[None]:
+    """Holds the data directory for this process.
+
+    Raises:
+        HeldElsewhere: another process holds it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HeldElsewhere(f"{data_dir}: another signal-actor process holds this data directory") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes. Creates the file if need be; page size and vacuum mode are set only then."""
+    new = not path.exists()
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    if new:
+        os.chmod(path, 0o600)
+        connection.execute(f"pragma page_size = {PAGE_SIZE}")
+        connection.execute("pragma auto_vacuum = incremental")
+    for pragma in (
+        "journal_mode = wal",
+        "synchronous = full",
+        "secure_delete = off",  # Debian's default rewrites every freed page; `forget` turns it on for itself
+        "wal_autocheckpoint = 0",  # the writer checkpoints between groups, never inside a commit
+        f"journal_size_limit = {WAL_LIMIT}",
+        "cache_size = -32768",
+        "temp_store = memory",
+        "busy_timeout = 5000",
+        "mmap_size = 0",
+        "cell_size_check = on",
+        "foreign_keys = off",  # verbs keep references; `verify` checks them
+    ):
+        connection.execute(f"pragma {pragma}")
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Keep its transactions short: a long reader keeps the WAL from shrinking."""
+    if not path.exists():
+        raise UsageError(f"{path}: no such database; start `signal-actor serve` first, or name another --data-dir")
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute("pragma query_only = on")
+    connection.execute("pragma cache_size = -8192")
+    connection.execute("pragma busy_timeout = 5000")
+    return connection
+
+
+def migrations() -> sqlite_utils.Migrations:
+    """The migrations that belong to this version: beside the package in an installation, above it in a checkout."""
+    package = Path(__file__).parent
+    folder = next(p for p in (package / "migrations", package.parent / "migrations") if p.is_dir())
+    spec = spec_from_file_location("signal_actor_migrations", folder / "migrations.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: sqlite_utils.Migrations = module.migrations
+    return found
+
+
+def migrate(connection: sqlite3.Connection, *, dry_run: bool = False) -> list[str]:
+    """Applies the migrations that are missing, each in its transaction, and returns their names.
+
+    Raises:
+        UsageError: the file was written by a newer version; it is left untouched.
+    """
+    known = migrations()
+    db = sqlite_utils.Database(connection, execute_plugins=False)
+    applied = {migration.name for migration in known.applied(db)}
+    pending = [migration.name for migration in known.pending(db)]
+    unknown = sorted(applied - {migration.name for migration in known.pending(sqlite_utils.Database(memory=True))})
+    if unknown:
+        raise UsageError(f"the database was written by a newer version (it has {unknown[-1]}): upgrade signal-actor")
+    if not dry_run:
+        known.apply(db)
+    return pending
+
+
+class Database:
+    """`signal.db` as the rooms above see it. `serve()` must run for `run()` to make progress."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, *, commit_in_thread: bool = True) -> None:
+        self.path = path
+        self.writer = Writer(writer, commit_in_thread=commit_in_thread)
+        self._reader = open_reader(path)
+
+    async def run(self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a verb in a transaction and returns its value once that is on the disk. See `Writer.submit`."""
+        value: T = await self.writer.submit(lambda connection: verb(connection, *args, **kwargs))
+        return value
+
+    def read(self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a short reading verb at once, on the loop. It sees everything that has been committed."""
+        return verb(self._reader, *args, **kwargs)
+
+    async def search(
+        self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs a long reading verb in a thread, on a connection of its own."""
+
+        def work() -> T:
+            with closing(open_reader(self.path)) as connection:
+                return verb(connection, *args, **kwargs)
+
+        return await trio.to_thread.run_sync(work)
+
+    def close(self) -> None:
+        """Closes both connections; the last one to close folds the WAL into the file."""
+        self._reader.close()
+        self.writer.connection.close()

@@ -1,0 +1,126 @@
+"""Events in the store: acceptance, in one transaction with de-duplication, identity, consent and what is now owed."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from signal_actor import identity
+from signal_actor.consent import Consent
+from signal_actor.event import Event
+from signal_actor.store import identities
+from signal_actor.wire import dumps
+
+DAY = 86_400_000
+HOUR = 3_600_000
+ID_EPOCH = 1_577_836_800_000  # 2020-01-01: keeps ids below 2**53, so that JavaScript can hold them
+ID_BITS = 12  # 4,096 events a millisecond before ids run ahead of the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An event at the door. `consent` is what it says itself, None if nothing."""
+
+    event: Event
+    consent: Consent | None
+
+
+def first_id(ms: int) -> int:
+    """The smallest id of an event that is accepted at `ms`: ids grow with time, so a span of time is a span of ids."""
+    return max(ms - ID_EPOCH, 0) << ID_BITS
+
+
+def accept(
+    connection: sqlite3.Connection, pipeline_id: int, incoming: Sequence[Incoming], *, now: int, dedupe_hours: float
+) -> int:
+    """Stores events with their de-duplication keys, identity links, consent and one delivery per live integration.
+
+    An event whose messageId was seen within `dedupe_hours` is passed over. Returns how many were new.
+    """
+    last: int = connection.execute("select coalesce(max(id), 0) from event").fetchone()[0]
+    next_id = max(first_id(now), last + 1)
+    # Integrations see the events of one call in order: all but a visitor's first wait behind it.
+    present: set[int] = set()
+    count = 0
+    for item in incoming:
+        event = item.event
+        if not _is_new(connection, identity.message_key(pipeline_id, event["messageId"]), next_id, now, dedupe_hours):
+            continue
+        identities.resolve(connection, pipeline_id, event, item.consent, now=now)
+        order = identity.order_key(event)
+        _insert(connection, next_id, pipeline_id, event, now)
+        connection.execute(OWE, (next_id, order, order in present, order, now, now, pipeline_id))
+        present.add(order)
+        next_id += 1
+        count += 1
+    return count
+
+
+OWE = """
+    insert into delivery (event_id, integration_id, visitor, behind, due_at, window_from)
+    select ?, i.id, ?, ? or exists (
+               select 1 from delivery d where d.integration_id = i.id and d.visitor = ? and d.finished_at is null
+           ), ?, ?
+    from integration i
+    where i.pipeline_id = ? and i.enabled = 1 and i.deleted_at is null
+"""
+
+
+def _insert(connection: sqlite3.Connection, event_id: int, pipeline_id: int, event: Event, now: int) -> None:
+    connection.execute(
+        "insert into event (id, pipeline_id, received_at, type, name, message_id, anonymous_id, user_id, payload)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            event_id,
+            pipeline_id,
+            now,
+            event["type"],
+            event.get("event") or event.get("name"),
+            event["messageId"],
+            event.get("anonymousId"),
+            event.get("userId"),
+            dumps(event),
+        ),
+    )
+
+
+@lru_cache
+def _unless_seen(days: int) -> str:
+    earlier = " or ".join(f"exists (select 1 from seen where day = ?1 - {n} and key = ?2)" for n in range(days + 1))
+    return f"insert into seen (day, key, event_id) select ?1, ?2, ?3 where not ({earlier})"
+
+
+def _is_new(connection: sqlite3.Connection, key: bytes, event_id: int, now: int, dedupe_hours: float) -> bool:
+    """Claims a de-duplication key; False if it is taken since at least `dedupe_hours` ago."""
+    days = -int(-dedupe_hours * HOUR // DAY)
+    return connection.execute(_unless_seen(days), (now // DAY, key, event_id)).rowcount == 1
+
+
+def find(connection: sqlite3.Connection, name: str) -> list[int]:
+    """Ids of the events that go by an event id or a messageId."""
+    ids = [int(name)] if name.isdigit() and len(name) < 19 else []
+    rows = connection.execute(
+        "select id from event where id in (select value from json_each(?)) or message_id = ? order by id",
+        (json.dumps(ids), name),
+    )
+    return [row[0] for row in rows]
+
+
+def story(connection: sqlite3.Connection, event_id: int) -> dict[str, Any]:
+    """One event with its deliveries and every attempt that it was part of, as the views show them."""
+
+    def rows(sql: str) -> list[dict[str, Any]]:
+        cursor = connection.execute(sql, (event_id,))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    return {
+        "event": rows("select * from v_events where event_id = ?")[0],
+        "deliveries": rows("select * from v_deliveries where event_id = ? order by integration"),
+        "attempts": rows(
+            "select * from v_attempts where attempt_id in"
+            " (select attempt_id from attempt_event where event_id = ?) order by attempt_id"
+        ),
+    }

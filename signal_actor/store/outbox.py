@@ -1,0 +1,194 @@
+"""Outbox: what is owed, leased and settled. One row per event and integration, from acceptance to its final state.
+
+Laws:
+1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it.
+2. Only the holder of a lease settles it: every update that ends one names the lease.
+3. A lease that its process did not live to settle is released at the next start, and said so in the attempts.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signal_actor.store import integrations
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A delivery in the hands of an actor. `attempts` counts this one; `consent` is the visitor's newest, as JSON."""
+
+    event_id: int
+    payload: str
+    visitor: int
+    attempts: int
+    window_from: int
+    consent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a leased delivery: the outcome of `rules.step` for one row."""
+
+    event_id: int
+    visitor: int
+    state: str
+    due_at: int | None
+    finished_at: int | None
+    give_back: bool
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to a vendor, for the record. Bodies are bounded and hold no secrets."""
+
+    started_at: int
+    duration_ms: int
+    status: int | None
+    outcome: str
+    request_body: str | None
+    response_body: str | None
+    error: str | None
+    event_ids: Sequence[int]
+
+
+COLUMNS = "d.event_id, e.payload, d.visitor, d.attempts + 1, d.window_from, coalesce(v.consent, n.consent)"
+ABOUT = """
+    join event e on e.id = d.event_id
+    left join visitor v on v.pipeline_id = e.pipeline_id and v.anonymous_id = e.anonymous_id
+    left join person n on n.pipeline_id = e.pipeline_id and n.user_id = e.user_id and e.anonymous_id is null
+"""
+HEADS = f"""
+    select {COLUMNS} from delivery d {ABOUT}
+    where d.integration_id = ? and d.state = 'pending' and d.behind = 0 and d.due_at <= ?
+    order by d.due_at, d.event_id limit ?
+"""
+FOLLOWERS = f"""
+    select {COLUMNS}, d.due_at from json_each(?) head
+    cross join delivery d on d.integration_id = ? and d.visitor = head.value and d.finished_at is null and d.behind = 1
+    {ABOUT}
+    where d.state = 'pending' order by d.event_id limit ?
+"""
+
+
+def lease(
+    connection: sqlite3.Connection, integration_id: int, *, lease: int, now: int, until: int, heads: int, items: int
+) -> list[Leased]:
+    """Leases what is due: up to `heads` visitors' heads, the longest due first, and their followers up to `items`.
+
+    Returned in order of acceptance.
+    """
+    due = [Leased(*row) for row in connection.execute(HEADS, (integration_id, now, heads))]
+    if due and len(due) < items:
+        visitors = json.dumps([row.visitor for row in due])
+        waiting = set[int]()
+        for *row, due_at in connection.execute(FOLLOWERS, (visitors, integration_id, items - len(due))):
+            follower = Leased(*row)
+            if due_at > now:  # order holds: nobody overtakes a follower that waits for its own retry
+                waiting.add(follower.visitor)
+            elif follower.visitor not in waiting:
+                due.append(follower)
+    connection.executemany(
+        "update delivery set state = 'leased', lease = ?, due_at = ?, attempts = attempts + 1"
+        " where event_id = ? and integration_id = ?",
+        [(lease, until, row.event_id, integration_id) for row in due],
+    )
+    return sorted(due, key=lambda row: row.event_id)
+
+
+def settle(
+    connection: sqlite3.Connection,
+    integration_id: int,
+    *,
+    lease: int,
+    settlements: Sequence[Settlement],
+    attempt: Attempt | None,
+    health: tuple[str, str | None] | None,
+    now: int,
+) -> None:
+    """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward."""
+    connection.executemany(
+        "update delivery set state = ?, due_at = ?, lease = null, attempts = attempts - ?, last_status = ?,"
+        " last_error = ?, finished_at = ? where event_id = ? and integration_id = ? and lease = ?",
+        [
+            (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease)
+            for s in settlements
+        ],
+    )
+    promote(connection, integration_id, [s.visitor for s in settlements])
+    if attempt is not None:
+        record(connection, integration_id, attempt)
+    if health is not None:
+        integrations.note_health(connection, integration_id, *health, now=now)
+
+
+def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
+    """Keeps one attempt and which events it was about."""
+    cursor = connection.execute(
+        "insert into attempt (integration_id, started_at, duration_ms, events, status, outcome, request_body,"
+        " response_body, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            integration_id,
+            attempt.started_at,
+            attempt.duration_ms,
+            len(attempt.event_ids),
+            attempt.status,
+            attempt.outcome,
+            attempt.request_body,
+            attempt.response_body,
+            attempt.error,
+        ),
+    )
+    connection.executemany(
+        "insert into attempt_event (attempt_id, event_id) values (?, ?)",
+        [(cursor.lastrowid, event_id) for event_id in attempt.event_ids],
+    )
+
+
+def promote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
+    """Law 1, after something changed for these visitors: whoever is the earliest open one now is the head."""
+    connection.execute(
+        "update delivery set behind = 0 where integration_id = ?1 and behind = 1 and event_id in ("
+        " select (select min(d.event_id) from delivery d where d.integration_id = ?1 and d.visitor = each.value"
+        "         and d.finished_at is null) from json_each(?2) each)",
+        (integration_id, json.dumps(list(set(visitors)))),
+    )
+
+
+def next_due(connection: sqlite3.Connection, integration_id: int) -> int | None:
+    """When the integration's next delivery is due; None if none waits."""
+    row = connection.execute(
+        "select min(due_at) from delivery where integration_id = ? and state = 'pending' and behind = 0",
+        (integration_id,),
+    ).fetchone()
+    due: int | None = row[0]
+    return due
+
+
+def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int:
+    """At start: releases the leases of the process that died, and says so in an attempt of its own per lease.
+
+    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it. Returns how
+    many deliveries were in flight.
+    """
+    leases = connection.execute(
+        "select lease, integration_id, json_group_array(event_id) from delivery where finished_at is null"
+        " and state = 'leased' group by lease, integration_id"
+    ).fetchall()
+    released = 0
+    for lease_id, integration_id, ids in leases:
+        event_ids = json.loads(ids)
+        released += len(event_ids)
+        error = "the process ended during the attempt; whether the vendor got it is unknown, so it is sent again"
+        record(connection, integration_id, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
+        connection.execute(
+            "update delivery set state = 'pending', lease = null, due_at = ?"
+            " where integration_id = ? and finished_at is null and lease = ?",
+            (now, integration_id, lease_id),
+        )
+    connection.execute(
+        "update delivery set due_at = ?1 where state = 'pending' and due_at > ?1 and finished_at is null", (latest_due,)
+    )
+    return released

@@ -1,0 +1,73 @@
+"""Upkeep: what the janitor does in the store, in small bites that hold nobody up."""
+
+import json
+import sqlite3
+
+from signal_actor.live import Retention
+from signal_actor.store.events import DAY, HOUR, first_id
+
+CHUNK = 500  # events or keys forgotten in one transaction: a few milliseconds
+
+
+def forget_finished(
+    connection: sqlite3.Connection, retention: Retention, *, after: int, now: int, early: bool = False
+) -> tuple[int, int]:
+    """Deletes up to CHUNK events, beyond the id `after`, whose every delivery is final and old enough.
+
+    `early` forgets finished history before its time, because the file would grow past its bound otherwise; dead
+    letters keep theirs. Returns how many events went and the id up to which it looked; 0 as the latter at the end.
+    """
+    horizon = now if early else now - round(retention.done_days * DAY)
+    dead_horizon = now - round(retention.dead_days * DAY)
+    rows = connection.execute(
+        """
+        select e.id, not exists (
+                   select 1 from delivery d where d.event_id = e.id
+                   and (d.finished_at is null or d.finished_at >= case d.state when 'dead' then ?1 else ?2 end)
+               )
+        from event e where e.id > ?3 and e.id < ?4 order by e.id limit ?5
+        """,
+        (dead_horizon, horizon, after, first_id(horizon), CHUNK),
+    ).fetchall()
+    gone = json.dumps([event_id for event_id, finished in rows if finished])
+    attempts = json.dumps(
+        [
+            row[0]
+            for row in connection.execute(
+                "select distinct attempt_id from attempt_event where event_id in (select value from json_each(?))",
+                (gone,),
+            )
+        ]
+    )
+    for table, column in (("delivery", "event_id"), ("attempt_event", "event_id"), ("event", "id")):
+        connection.execute(f"delete from {table} where {column} in (select value from json_each(?))", (gone,))
+    connection.execute(
+        "delete from attempt where id in (select value from json_each(?))"
+        " and not exists (select 1 from attempt_event x where x.attempt_id = attempt.id)",
+        (attempts,),
+    )
+    return sum(finished for _, finished in rows), rows[-1][0] if len(rows) == CHUNK else 0
+
+
+def forget_seen(connection: sqlite3.Connection, retention: Retention, *, now: int) -> int:
+    """Deletes de-duplication keys of days that nobody asks for any more, up to CHUNK. Returns how many went."""
+    oldest = (now - round(retention.dedupe_hours * HOUR)) // DAY - 1
+    cursor = connection.execute(
+        "delete from seen where (day, key) in (select day, key from seen where day < ? limit ?)", (oldest, CHUNK)
+    )
+    return cursor.rowcount
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of the file that hold something; free pages inside of it are room for more."""
+    pages, free, size = (
+        connection.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    used: int = (pages - free) * size
+    return used
+
+
+def free_pages(connection: sqlite3.Connection) -> int:
+    """Pages inside of the file that hold nothing."""
+    pages: int = connection.execute("pragma freelist_count").fetchone()[0]
+    return pages
