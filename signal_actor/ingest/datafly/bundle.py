@@ -16,8 +16,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TypedDict
 
-import brotli
-import rjsmin
+import brotli  # type: ignore[import-untyped]
+import rjsmin  # type: ignore[import-untyped]
 
 ENTRY = "main.js"
 TABLE = re.compile(r"const TABLE=\{\};?")

@@ -6,7 +6,7 @@ import { NO, OPTIONAL, RECORD, YES, overhear, remember, remembered, report, verd
 import { current, forget, mirrored, settle, settleNow, statedId, stored } from './identity.js';
 import { clear, put } from './queue.js';
 import { settings } from './settings.js';
-import { hasNotice, leave, sendNow, sendSoon, tellWithdrawal } from './transport.js';
+import { hasNotice, sendNow, sendSoon, tellWithdrawal } from './transport.js';
 
 const MAX_WAITING = 500; // events
 const MIRROR_PATIENCE = 1000; // ms that the mirrored SDK is given to start
@@ -110,11 +110,10 @@ export async function flush() {
   await sendNow();
 }
 
-// No time to wait for a lock or another SDK.
-export function left() {
+// The page may be gone any moment: no time to wait for a lock or another SDK.
+export function hurry() {
   if (shown && !open && verdict() === YES) {
     settleNow(isFresh());
     release();
   }
-  leave();
 }

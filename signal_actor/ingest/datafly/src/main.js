@@ -1,12 +1,12 @@
 // Main: the calls of the page, and what starts on its own.
 
 import { readBanners } from './banners.js';
-import { back, collect, flush, hear, left, start } from './collector.js';
+import { back, collect, flush, hear, hurry, start } from './collector.js';
 import { contextOf, moment, pageOf, uuid } from './context.js';
 import { currentUser, reset, setUser } from './identity.js';
 import { catchUp, watch } from './navigation.js';
 import { globalName, key, settings } from './settings.js';
-import { complain, hide } from './transport.js';
+import { complain, hide, leave } from './transport.js';
 
 // Each takes the moment of the call first, then what the page has passed.
 const calls = {
@@ -106,12 +106,14 @@ function begin(early) {
   document.addEventListener('visibilitychange', () => {
     if (gone || document.visibilityState !== 'hidden') return;
     catchUp();
+    hurry();
     hide();
   });
   addEventListener('pagehide', () => {
     gone = true;
     catchUp();
-    left();
+    hurry();
+    leave();
   });
   addEventListener('pageshow', ({ persisted }) => {
     gone = false;

@@ -12,8 +12,9 @@ const ENVELOPE = 300; // bytes around the events
 const TIMEOUT = 30000; // ms
 const FIRST_RETRY = 1000; // ms, doubled with every failure
 const LAST_RETRY = 60000;
-const LONGEST_WAIT = 3600; // seconds; more is not believed
+const LONGEST_WAIT = 3600e3; // more is not believed
 
+const ORDERED = '_df_until.' + key;
 const NOTICE = '_df_notice.' + key; // a withdrawal that the service has not heard of yet
 let notice = null; // the same with the visitor's id, which is not stored any more
 
@@ -21,14 +22,14 @@ const keepsAlive = 'keepalive' in Request.prototype;
 const inFlight = new Set(); // names of events
 let limit = settings.batchSize;
 let failures = 0;
-let until = 0; // no request before this time ...
-let ordered = false; // ... because the service said so, not because of our own patience
+let patientUntil = 0; // after a failure
+let orderedUntil = 0; // the service has said so; for all tabs, and for the pages to come, hence also in storage
 let alarm;
 let due = Infinity;
 let sending = null;
 
 export function sendSoon(delay) {
-  const at = Math.max(Date.now() + delay, until);
+  const at = Math.max(Date.now() + delay, patientUntil, ordered());
   if (at >= due) return;
   clearTimeout(alarm);
   due = at;
@@ -37,9 +38,13 @@ export function sendSoon(delay) {
 
 // At once, unless the service has asked to wait. The promise ends when everything is answered for, or has to wait.
 export function sendNow() {
-  if (ordered && Date.now() < until) return Promise.resolve(sendSoon(0));
-  until = 0;
+  if (Date.now() < ordered()) return Promise.resolve(sendSoon(0));
   return send();
+}
+
+function ordered() {
+  const told = Math.max(orderedUntil, +local.get(ORDERED));
+  return told - Date.now() > LONGEST_WAIT ? 0 : told; // the clock has been put back
 }
 
 // The visitor has taken back consent. `visitor` is who it was.
@@ -62,7 +67,7 @@ export function hide() {
 // The page goes. A beacon's outcome is unknown, so its events stay in the queue for the next page. What other pages
 // have left goes too, because it is older, and what is in flight, lest the beacon overtakes it, if the browser lets us.
 export function leave() {
-  if (ordered && Date.now() < until) return;
+  if (Date.now() < ordered()) return;
   const gone = new Set();
   for (let batch; (batch = nextBatch(gone)); ) {
     let names = batch.names;
@@ -77,7 +82,7 @@ export function leave() {
 // Patience may have grown since the alarm was set.
 function wake() {
   due = Infinity;
-  if (Date.now() < until) sendSoon(0);
+  if (Date.now() < Math.max(patientUntil, ordered())) sendSoon(0);
   else send();
 }
 
@@ -117,12 +122,12 @@ function conclude(batch, { status, wait, answer }) {
   } else if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
     complain(status + ' ' + answer.error + ': ' + answer.message + ' (' + size + ' events dropped)');
   } else {
-    ordered = wait > 0;
     const patience = Math.random() * Math.min(LAST_RETRY, FIRST_RETRY * 2 ** failures++);
-    until = Date.now() + (ordered ? Math.min(wait, LONGEST_WAIT) * 1000 : patience);
+    if (wait > 0) local.set(ORDERED, (orderedUntil = Date.now() + Math.min(wait * 1000, LONGEST_WAIT)));
+    else patientUntil = Date.now() + patience;
     return false;
   }
-  failures = until = 0;
+  failures = patientUntil = 0;
   done(batch);
   return true;
 }
