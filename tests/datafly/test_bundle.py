@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import re
+from pathlib import Path
 
 import brotli
 import pytest
@@ -19,6 +20,7 @@ from signal_actor.ingest.datafly.bundle import (
     fingerprint,
     minified,
     modules,
+    stub,
 )
 
 SCRIPT = build({})
@@ -140,3 +142,10 @@ def test_what_the_client_has_is_not_sent_again(given: str) -> None:
     assert (status, body, headers["ETag"]) == (304, b"", etag)
     assert "Content-Length" not in headers
     assert ask("/d.js", accept_encoding="br", if_none_match=etag)[0] == 200
+
+
+def test_the_documentation_prints_the_stub_and_its_hash() -> None:
+    text = Path("docs/browser.md").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(stub().encode()).digest()).decode()
+    assert f"<script>{stub()}</script>" in text
+    assert f"'sha256-{digest}'" in text

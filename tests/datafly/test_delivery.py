@@ -1,5 +1,6 @@
 """Every event is stored exactly once, whatever happens between the call and the answer."""
 
+import random
 import time
 
 from tests.datafly.conftest import Browser, eventually, holds, names
@@ -230,3 +231,27 @@ def test_a_hidden_tab_sends_at_once_and_hears_the_answer(browser: Browser, servi
     browser.driver.switch_to.window(here)
     assert queued(browser) == 0
     assert len(service.requests) == 1
+
+
+def test_nothing_is_lost_or_doubled_in_rough_weather(browser: Browser, service: Service) -> None:
+    chance = random.Random(7)
+    browser.open()
+    tabs = [browser.driver.current_window_handle, browser.new_tab("/")]
+    expected = []
+    for step in range(24):
+        browser.driver.switch_to.window(chance.choice(tabs))
+        service.delay = chance.choice([0, 0, 0.1, 0.4])
+        service.lose_answers = chance.choice([0, 0, 1])
+        service.refusals = [refusal(503, "overloaded", "Busy.")] * chance.choice([0, 0, 2])
+        for number in range(chance.randint(1, 12)):
+            expected.append(f"{step}-{number}")
+            browser.run("datafly.track(arguments[0])", expected[-1])
+        if chance.random() < 0.5:
+            browser.go(f"/{step}")
+    service.delay = service.lose_answers = 0
+    service.refusals = []
+    browser.go("/last")
+    browser.flush()
+    eventually(lambda: queued(browser) == 0, 20)
+    assert sorted(name for name in names(service) if name != "page") == sorted(expected)
+    assert len({event["anonymousId"] for event in service.events}) == 1
