@@ -8,6 +8,7 @@ import pytest
 from destination_cases import CONFIG, EVENT, SECRET, destinations, event, examples, prepare, reply, settings, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from signal_actor import mapping
 from signal_actor.delivery.rules import Delivered, Misconfigured, RefusedWhole, Rejected, Retry, Skipped
@@ -276,7 +277,7 @@ def test_odd_events_have_a_payload_or_a_reason(
 
 
 def encoded(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(value)
 
 
 @each
