@@ -6,7 +6,7 @@ What is not accepted is lost to a browser that closes; what is not delivered yet
 import trio
 
 LOOK_SECONDS = 0.02
-BUSY = 0.02  # seconds of lateness from which small batches are not worth their requests
+BUSY = 0.01  # seconds of lateness from which small batches are not worth their requests
 LATE = 0.06  # seconds of lateness from which there is overload
 SHARE = 3.0  # rest between two leases, as a multiple of the lateness: delivery keeps a tenth of the process or so
 LONGEST = 1.0  # seconds; however busy the door is, something is delivered
