@@ -52,6 +52,13 @@ FROM = """
     join pipeline p on p.id = i.pipeline_id
     join event e on e.id = d.event_id
 """
+# Whether the change leaves its visitor without a head: it was the head itself, or nothing of the visitor is open.
+COMES_FORWARD = """
+    case when d.finished_at is null then d.behind = 0 else not exists (
+        select 1 from delivery o
+        where o.integration_id = d.integration_id and o.visitor = d.visitor and o.finished_at is null
+    ) end
+"""
 
 
 def backlog(connection: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -120,16 +127,18 @@ def discard(connection: sqlite3.Connection, wanted: Filter, *, author: str, now:
 def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any) -> int:
     condition, bound = wanted.where()
     rows = connection.execute(
-        f"select d.event_id, d.integration_id, d.visitor {FROM} where {condition} order by d.event_id limit ?",
+        f"select d.event_id, d.integration_id, d.visitor, {COMES_FORWARD} {FROM} where {condition}"
+        " order by d.event_id limit ?",
         [*bound, CHUNK],
     ).fetchall()
     connection.executemany(
         f"update delivery set {change} where event_id = ? and integration_id = ?",
-        [(*values, event_id, integration_id) for event_id, integration_id, _ in rows],
+        [(*values, event_id, integration_id) for event_id, integration_id, *_ in rows],
     )
     visitors: dict[int, list[int]] = {}
-    for _, integration_id, visitor in rows:
-        visitors.setdefault(integration_id, []).append(visitor)
+    for _, integration_id, visitor, comes_forward in rows:
+        if comes_forward:
+            visitors.setdefault(integration_id, []).append(visitor)
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
     if rows:
