@@ -176,7 +176,10 @@ def outbox(db: Database) -> None:
         create index delivery_due on delivery (integration_id, due_at, event_id) where state = 'pending' and behind = 0;
         -- Who has something open: keeps a visitor's events in order.
         create index delivery_open on delivery (integration_id, visitor, event_id) where finished_at is null;
-        create index delivery_dead on delivery (integration_id, finished_at) where state = 'dead';
+        -- Which visitors have something in flight, so that nothing else of theirs is leased meanwhile.
+        create index delivery_leased on delivery (integration_id, visitor) where state = 'leased';
+        -- What people look for and replay, in order of acceptance.
+        create index delivery_letters on delivery (state, event_id) where state = 'dead' or state = 'skipped';
 
         create table attempt (
             id             integer primary key,

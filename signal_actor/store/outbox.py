@@ -1,9 +1,11 @@
 """Outbox: what is owed, leased and settled. One row per event and integration, from acceptance to its final state.
 
-Laws:
-1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it.
-2. Only the holder of a lease settles it: every update that ends one names the lease.
-3. A lease that its process did not live to settle is released at the next start, and said so in the attempts.
+Laws, for every integration:
+1. While a visitor has nothing in flight, its earliest open delivery is its head, and all others are `behind`.
+2. While it has something in flight it has no head, so that nothing else of it can be leased.
+3. A lease takes heads, and behind each what follows it without a gap.
+4. Only the holder of a lease settles it: every update that ends one names the lease.
+5. A lease whose holder did not live to settle it is released before the next holder starts, and said so in the attempts.
 """
 
 import json
@@ -66,10 +68,9 @@ HEADS = f"""
     order by d.due_at, d.event_id limit ?
 """
 FOLLOWERS = f"""
-    select {COLUMNS}, d.due_at from json_each(?) head
-    cross join delivery d on d.integration_id = ? and d.visitor = head.value and d.finished_at is null and d.behind = 1
-    {ABOUT}
-    where d.state = 'pending' order by d.event_id limit ?
+    select {COLUMNS}, d.due_at from delivery d {ABOUT}
+    where d.integration_id = ? and d.visitor = ? and d.finished_at is null and d.event_id > ?
+    order by d.event_id limit ?
 """
 
 
@@ -81,21 +82,28 @@ def lease(
     Returned in order of acceptance.
     """
     due = [Leased(*row) for row in connection.execute(HEADS, (integration_id, now, heads))]
-    if due and len(due) < items:
-        visitors = json.dumps([row.visitor for row in due])
-        waiting = set[int]()
-        for *row, due_at in connection.execute(FOLLOWERS, (visitors, integration_id, items - len(due))):
-            follower = Leased(*row)
-            if due_at > now:  # order holds: nobody overtakes a follower that waits for its own retry
-                waiting.add(follower.visitor)
-            elif follower.visitor not in waiting:
-                due.append(follower)
+    for head in due[:]:
+        if len(due) >= items:
+            break
+        follow = (integration_id, head.visitor, head.event_id, items - len(due))
+        for *row, due_at in connection.execute(FOLLOWERS, follow).fetchall():
+            if due_at > now:  # nobody overtakes a follower that waits for its own retry
+                break
+            due.append(Leased(*row))
     connection.executemany(
         "update delivery set state = 'leased', lease = ?, due_at = ?, attempts = attempts + 1"
         " where event_id = ? and integration_id = ?",
         [(lease, until, row.event_id, integration_id) for row in due],
     )
     return sorted(due, key=lambda row: row.event_id)
+
+
+def extend(connection: sqlite3.Connection, integration_id: int, *, lease: int, until: int) -> None:
+    """Gives a lease more time: a vendor is slow, or a batch had to be split again and again."""
+    connection.execute(
+        "update delivery set due_at = ? where integration_id = ? and state = 'leased' and lease = ?",
+        (until, integration_id, lease),
+    )
 
 
 def settle(
@@ -110,8 +118,8 @@ def settle(
 ) -> None:
     """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward."""
     connection.executemany(
-        "update delivery set state = ?, due_at = ?, lease = null, attempts = attempts - ?, last_status = ?,"
-        " last_error = ?, finished_at = ? where event_id = ? and integration_id = ? and lease = ?",
+        "update delivery set state = ?, due_at = ?, behind = 1, lease = null, attempts = attempts - ?,"
+        " last_status = ?, last_error = ?, finished_at = ? where event_id = ? and integration_id = ? and lease = ?",
         [
             (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease)
             for s in settlements
@@ -148,11 +156,24 @@ def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt
 
 
 def promote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
-    """Law 1, after something changed for these visitors: whoever is the earliest open one now is the head."""
+    """Laws 1 and 2, after something of these visitors, which have no head now, was settled or came to wait again."""
     connection.execute(
-        "update delivery set behind = 0 where integration_id = ?1 and behind = 1 and event_id in ("
-        " select (select min(d.event_id) from delivery d where d.integration_id = ?1 and d.visitor = each.value"
-        "         and d.finished_at is null) from json_each(?2) each)",
+        "update delivery set behind = 0 where integration_id = ?1 and state = 'pending' and event_id in ("
+        " select (select min(d.event_id) from delivery d"
+        "         where d.integration_id = ?1 and d.visitor = each.value and d.finished_at is null)"
+        " from json_each(?2) each where not exists ("
+        "  select 1 from delivery d where d.integration_id = ?1 and d.visitor = each.value and d.state = 'leased'))",
+        (integration_id, json.dumps(list(set(visitors)))),
+    )
+
+
+def demote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
+    """Takes these visitors' heads away, before something is put in front of them; `promote` chooses the new ones."""
+    connection.execute(
+        "update delivery set behind = 1 where integration_id = ?1 and state = 'pending' and event_id in ("
+        " select (select min(d.event_id) from delivery d"
+        "         where d.integration_id = ?1 and d.visitor = each.value and d.finished_at is null)"
+        " from json_each(?2) each)",
         (integration_id, json.dumps(list(set(visitors)))),
     )
 
@@ -167,28 +188,40 @@ def next_due(connection: sqlite3.Connection, integration_id: int) -> int | None:
     return due
 
 
-def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int:
-    """At start: releases the leases of the process that died, and says so in an attempt of its own per lease.
+def recover(
+    connection: sqlite3.Connection, *, now: int, latest_due: int | None = None, integration_id: int | None = None
+) -> int:
+    """Releases the leases that nobody holds any more: all at start, one integration's after its actor's fault.
 
-    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it. Returns how
-    many deliveries were in flight.
+    Each is said in an attempt of its own. With `latest_due`, due times are pulled in too. Returns how many deliveries
+    were in flight.
     """
     leases = connection.execute(
-        "select lease, integration_id, json_group_array(event_id) from delivery where finished_at is null"
-        " and state = 'leased' group by lease, integration_id"
+        "select lease, integration_id, json_group_array(event_id), json_group_array(visitor) from delivery"
+        " where state = 'leased' and integration_id = coalesce(?, integration_id) group by lease, integration_id",
+        (integration_id,),
     ).fetchall()
     released = 0
-    for lease_id, integration_id, ids in leases:
+    for lease_id, owner, ids, visitors in leases:
         event_ids = json.loads(ids)
         released += len(event_ids)
-        error = "the process ended during the attempt; whether the vendor got it is unknown, so it is sent again"
-        record(connection, integration_id, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
+        error = "the attempt was cut off; whether the vendor got it is unknown, so it is sent again"
+        record(connection, owner, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
         connection.execute(
-            "update delivery set state = 'pending', lease = null, due_at = ?"
-            " where integration_id = ? and finished_at is null and lease = ?",
-            (now, integration_id, lease_id),
+            "update delivery set state = 'pending', behind = 1, lease = null, due_at = ?"
+            " where integration_id = ? and state = 'leased' and lease = ?",
+            (now, owner, lease_id),
         )
-    connection.execute(
-        "update delivery set due_at = ?1 where state = 'pending' and due_at > ?1 and finished_at is null", (latest_due,)
-    )
+        promote(connection, owner, json.loads(visitors))
+    if latest_due is not None:
+        pull_in(connection, latest_due=latest_due)
     return released
+
+
+def pull_in(connection: sqlite3.Connection, *, latest_due: int) -> None:
+    """Brings due times that only a clock that was set back can leave so far away back to `latest_due`."""
+    connection.execute(
+        "update delivery set due_at = ?1 where state = 'pending' and behind = 0 and due_at > ?1"
+        " and integration_id in (select id from integration)",
+        (latest_due,),
+    )
