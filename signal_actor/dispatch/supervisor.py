@@ -105,7 +105,7 @@ class Supervisor:
 
     async def release(self, integration: Integration) -> None:
         """Takes back what an actor that raised had in its hands."""
-        await self._database.run(outbox.release, now=now_ms(), integration_id=integration.id)
+        await self._database.run(outbox.recover, now=now_ms(), integration_id=integration.id)
 
     def assign(self, live: Live) -> None:
         """Brings the actors in line with what is published. Those whose integration did not change go on."""
