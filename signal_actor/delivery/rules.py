@@ -10,7 +10,8 @@ Everything that decides a delivery's fate is in this file, as functions of value
        └──────────────────────── replay ────────────────────┘
 
 Laws:
-1. A lease counts an attempt. Only what is nobody's attempt (Snooze, Misconfigured) gives it back.
+1. A lease counts an attempt. It is given back by what is nobody's attempt (Snooze, Misconfigured), and by what was
+   decided without asking the vendor.
 2. Retry ends in `dead` once the retry window, counted from acceptance, is over.
 3. A final state is left by a replay only.
 """
@@ -18,7 +19,7 @@ Laws:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 
 class State(StrEnum):
@@ -106,8 +107,7 @@ class Policy(Protocol):
     def probe_seconds(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What becomes of one leased delivery. Times in milliseconds since 1970."""
 
     state: State

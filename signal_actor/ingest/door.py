@@ -80,7 +80,7 @@ class Door:
         pipelines = self._acceptance.live.pipelines.values()
         if origin is None or not any(pipeline.settings.admits(origin) for pipeline in pipelines):
             error = Refusal(403, "origin_not_allowed", f"No pipeline allows the origin {(origin or '(none)')[:200]}.")
-            return refusal(error).adding((b"vary", b"Origin"))
+            return with_cors(refusal(error), None)
         return preflight(origin, "POST, OPTIONS" if endpoint else "GET, POST, OPTIONS")
 
 

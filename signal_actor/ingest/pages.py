@@ -44,7 +44,9 @@ def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | Non
     async def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         message = f"{request.method} {request.path}: {error.name}."
-        return _response(refusal(Refusal(status, CODES.get(status, "invalid_payload"), message)))
+        answer = refusal(Refusal(status, CODES.get(status, "invalid_payload"), message))
+        allowed = sorted(getattr(error, "valid_methods", None) or ())
+        return _response(answer.adding((b"allow", ", ".join(allowed).encode())) if allowed else answer)
 
     @app.errorhandler(Exception)
     async def failure(error: Exception) -> Response:

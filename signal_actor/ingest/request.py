@@ -51,8 +51,7 @@ class Request:
         for part in raw.split(";"):
             name, _, value = part.strip().partition("=")
             if name == COOKIE:
-                visitor = unquote(value.strip('"'), errors="replace")
-                return visitor if 0 < len(visitor) <= LONGEST_ID and visitor.isprintable() else None
+                return _believable(unquote(value.strip('"'), errors="replace"))
         return None
 
     @property
@@ -83,7 +82,7 @@ class Request:
     def told_visitor(self) -> str | None:
         """RudderStack's browser SDK names the visitor in a header, base64."""
         try:
-            return base64.b64decode(self.headers[b"anonymousid"] + "==").decode()[:LONGEST_ID] or None
+            return _believable(base64.b64decode(self.headers[b"anonymousid"] + "==").decode())
         except (KeyError, binascii.Error, ValueError):
             return None
 
@@ -136,6 +135,11 @@ class Request:
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def _believable(visitor: str) -> str | None:
+    """An id that may have been ours; what is not is as good as none."""
+    return visitor if 0 < len(visitor) <= LONGEST_ID and visitor.isprintable() else None
 
 
 def _address(text: str) -> Address | None:
