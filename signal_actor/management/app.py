@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from quart import Request, Response, request
+from quart import Response, request
 from quart_trio import QuartTrio
+from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
@@ -33,7 +34,7 @@ HEADERS = {
 }
 
 
-class BoundedRequest(Request):
+class BoundedRequest(TrioRequest):
     """A request whose body is bounded before anybody looks at it. Only our own commands may send much."""
 
     def __init__(self, method: str, scheme: str, path: str, *args: Any, **kwargs: Any) -> None:

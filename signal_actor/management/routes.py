@@ -108,6 +108,11 @@ def json_response(status: int, value: Any) -> Response:
     return Response(dumps(value), status, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
+def see_other(path: str) -> Response:
+    """A redirect after a form. (Werkzeug's own is no Quart response, and quart-trio cannot send its body.)"""
+    return Response(b"", 303, headers={"Location": path, "Cache-Control": "no-store"})
+
+
 def _view(route: Route, office: Office) -> Handler:
     answer = TypeAdapter(route.hints["return"]) if _is_data(route.hints["return"]) else None
 
@@ -124,7 +129,7 @@ def _view(route: Route, office: Office) -> Handler:
             arguments["body"] = _checked(route.hints["body"], await _body(), route.secret)
         value = await route.handler(**arguments)
         if answer is None:
-            return value if isinstance(value, Response) else Response(status=204)
+            return value if isinstance(value, Response) else Response(b"", 204)
         return json_response(route.status, answer.dump_python(value, mode="json"))
 
     return view
@@ -142,7 +147,7 @@ def _query() -> dict[str, str]:
 
 
 async def _body() -> Any:
-    raw = await request.get_data(cache=False)
+    raw = await request.get_data(False, False, False)
     return loads(raw) if raw.strip() else {}
 
 

@@ -1,13 +1,12 @@
 """Sessions: logging in and out of the web UI, by a token or by a one-time link."""
 
-from quart import Blueprint, Response, redirect, request
-from werkzeug.wrappers import Response as Redirect
+from quart import Blueprint, Response, request
 
 from signal_actor.errors import Refusal
 from signal_actor.management import pages
 from signal_actor.management.auth import COOKIE, CSRF_FIELD, Credentials
 from signal_actor.management.office import Office
-from signal_actor.management.routes import credentials
+from signal_actor.management.routes import credentials, see_other
 from signal_actor.store import sessions
 from signal_actor.store.tokens import Role, hashed
 
@@ -17,7 +16,7 @@ def blueprint(office: Office) -> Blueprint:
     routes = Blueprint("sessions", __name__)
 
     @routes.get("/login")
-    async def login() -> Response | Redirect:
+    async def login() -> Response:
         text = request.args.get("token")
         if text is None:
             return Response(await pages.login_page(None), content_type="text/html; charset=utf-8")
@@ -27,7 +26,7 @@ def blueprint(office: Office) -> Blueprint:
         return await opened("login link", "admin", None)
 
     @routes.post("/login")
-    async def login_with_token() -> Response | Redirect:
+    async def login_with_token() -> Response:
         form = await request.form
         text = form.get("token", "").strip()
         try:
@@ -38,20 +37,20 @@ def blueprint(office: Office) -> Blueprint:
         return await opened(caller.name, caller.role, hashed(text))
 
     @routes.post("/logout")
-    async def logout() -> Redirect:
+    async def logout() -> Response:
         shown = credentials()
         form = await request.form
         csrf = shown.csrf or form.get(CSRF_FIELD)
         office.guard.caller(Credentials(shown.address, "POST", cookie=shown.cookie, csrf=csrf))
         if shown.cookie:
             await office.database.run(sessions.end, hashed(shown.cookie))
-        answer = redirect("/login", 303)
+        answer = see_other("/login")
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
         return answer
 
-    async def opened(name: str, role: Role, token_hash: str | None) -> Redirect:
+    async def opened(name: str, role: Role, token_hash: str | None) -> Response:
         text = await office.database.run(sessions.create, name, role, token_hash, now=office.now())
-        answer = redirect("/", 303)
+        answer = see_other("/")
         answer.set_cookie(
             COOKIE,
             text,

@@ -54,9 +54,7 @@ async def create(office: Office, caller: Caller, body: NewToken) -> CreatedToken
     """Create a token."""
     now = office.now()
     identity, text = await office.database.run(store.create, body.name, body.role, author=caller.name, now=now)
-    return CreatedToken(
-        id=identity, name=body.name, role=body.role, created_at=iso(now), revoked_at=None, token=text
-    )
+    return CreatedToken(id=identity, name=body.name, role=body.role, created_at=iso(now), revoked_at=None, token=text)
 
 
 @tokens.delete("/tokens/<int:id>", role="admin")

@@ -2,11 +2,10 @@
 
 from html import escape
 
-from quart import Blueprint, Response, redirect
-from werkzeug.wrappers import Response as Redirect
+from quart import Blueprint, Response
 
 from signal_actor.management.office import Office
-from signal_actor.management.routes import credentials
+from signal_actor.management.routes import credentials, see_other
 
 
 def blueprint(office: Office) -> Blueprint:
@@ -14,10 +13,10 @@ def blueprint(office: Office) -> Blueprint:
     routes = Blueprint("pages", __name__)
 
     @routes.get("/")
-    async def overview() -> Response | Redirect:
+    async def overview() -> Response:
         caller = office.guard.caller(credentials())
         if caller is None:
-            return redirect("/login", 303)
+            return see_other("/login")
         return Response(f"<!doctype html><title>Signal Actor</title><h1>Hello {escape(caller.name)}</h1>")
 
     return routes
