@@ -28,6 +28,7 @@ from signal_actor.dispatch.pressure import Pressure
 from signal_actor.dispatch.record import Recorder
 from signal_actor.errors import StorageFull
 from signal_actor.live import Integration
+from signal_actor.observations import Observations
 from signal_actor.store import outbox
 from signal_actor.store.outbox import Attempt, Leased, Settlement
 
@@ -63,6 +64,7 @@ class Actor:
         *,
         default_consent: bool,
         pressure: Pressure | None = None,
+        observations: Observations | None = None,
         now: Callable[[], int] = now_ms,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -76,6 +78,7 @@ class Actor:
         self._prepare = Preparation(integration, settings, destination, default_consent=default_consent)
         self._recorder = Recorder(settings)
         self._pressure = pressure or Pressure()
+        self._observations = observations or Observations()
         self._now = now
         self._jitter = jitter
         self._stopping = False
@@ -257,7 +260,7 @@ class Actor:
         settlements = [self._settlement(row, outcome, status, now, asked=attempt is not None) for row, outcome in rows]
         while True:
             try:
-                await self._database.run(
+                settled = await self._database.run(
                     outbox.settle,
                     self.integration.id,
                     lease=lease,
@@ -266,9 +269,11 @@ class Actor:
                     health=health,
                     now=now,
                 )
-                return
             except StorageFull:  # what the vendor has must not be sent again: wait for room
                 await trio.sleep(1)
+            else:
+                self._observations.settled(self.integration, settled)
+                return
 
     def _settlement(self, row: Leased, outcome: Outcome, status: int | None, now: int, *, asked: bool) -> Settlement:
         step = rules.step(
