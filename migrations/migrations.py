@@ -291,3 +291,42 @@ def views(db: Database) -> None:
         where not exists (select 1 from visitor v where v.pipeline_id = n.pipeline_id and v.user_id = n.user_id);
         """,
     )
+
+
+@migrations(name="004_management")
+def management(db: Database) -> None:
+    """Browsers that are logged in, and figures that do not need a scan."""
+    run(
+        db,
+        """
+        create table session (
+            hash       text    primary key,
+            name       text    not null,
+            role       text    not null check (role in ('viewer', 'editor', 'admin')),
+            token_hash text,                                    -- null: opened by a login link
+            csrf       text    not null,
+            created_at integer not null,
+            expires_at integer not null
+        ) strict, without rowid;
+
+        -- What happened how often, by minute. `gone` counts those whose row has left the state, or was forgotten.
+        create table tally (
+            slot  integer not null,                             -- start of the minute, older ones of the day; in ms
+            noun  text    not null check (noun in ('event', 'delivery', 'attempt')),
+            owner integer not null,                             -- event: its pipeline; else the integration
+            label text    not null,                             -- event: type; delivery: final state; attempt: status
+            total integer not null default 0,
+            gone  integer not null default 0,
+            primary key (slot, noun, owner, label)
+        ) strict, without rowid;
+
+        insert into tally (slot, noun, owner, label, total)
+        select received_at / 60000 * 60000, 'event', pipeline_id, type, count(*) from event group by 1, 3, 4;
+        insert into tally (slot, noun, owner, label, total)
+        select finished_at / 60000 * 60000, 'delivery', integration_id, state, count(*)
+        from delivery where finished_at is not null group by 1, 3, 4;
+        insert into tally (slot, noun, owner, label, total)
+        select started_at / 60000 * 60000, 'attempt', integration_id, coalesce(status, ''), count(*)
+        from attempt group by 1, 3, 4;
+        """,
+    )

@@ -12,7 +12,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import random
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 import structlog
@@ -29,10 +29,12 @@ from signal_actor.dispatch.pressure import Pressure
 from signal_actor.dispatch.record import Recorder
 from signal_actor.errors import StorageFull
 from signal_actor.live import Integration
+from signal_actor.observations import Observations
 from signal_actor.store import outbox
 from signal_actor.store.outbox import Attempt, Leased, Settlement
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 LEASE_SLACK = 60.0  # seconds that a lease outlives one request's time-out: later batches of it wait for earlier ones
 LONGEST_REST = 3600.0  # seconds: an actor looks again at least this often
@@ -68,6 +70,7 @@ class Actor:
         *,
         default_consent: bool,
         pressure: Pressure | None = None,
+        observations: Observations | None = None,
         now: Callable[[], int] = now_ms,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -81,6 +84,7 @@ class Actor:
         self._prepare = Preparation(integration, settings, destination, default_consent=default_consent)
         self._recorder = Recorder(settings)
         self._pressure = pressure or Pressure()
+        self._observations = observations or Observations()
         self._now = now
         self._jitter = jitter
         self._stopping = False
@@ -272,7 +276,7 @@ class Actor:
             return
         now = self._now()
         settlements = [self._settlement(row, outcome, status, now, asked=attempt is not None) for row, outcome in rows]
-        await self._store(
+        settled = await self._store(
             outbox.settle,
             self.integration.id,
             lease=lease,
@@ -281,10 +285,11 @@ class Actor:
             health=health,
             now=now,
         )
+        self._observations.settled(self.integration, settled)
 
     async def _store(
-        self, verb: Callable[Concatenate[sqlite3.Connection, P], None], *args: P.args, **kwargs: P.kwargs
-    ) -> None:
+        self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Runs a verb, waiting for room on the disk: what the vendor has must not be sent again."""
         patience = LONGEST_PARTING
         while True:

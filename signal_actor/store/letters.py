@@ -7,7 +7,7 @@ from typing import Any
 
 from signal_actor.delivery.rules import State
 from signal_actor.errors import UsageError
-from signal_actor.store import audit, events, outbox
+from signal_actor.store import audit, events, outbox, tally
 from signal_actor.wire import iso, milliseconds
 
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
@@ -26,6 +26,7 @@ class Filter:
     event_ids: tuple[int, ...] | list[int] | None = None
     since: str | None = None
     until: str | None = None
+    finished_by: int | None = None  # ms; what was replayed and is final again already is not replayed again and again
 
     def where(self) -> tuple[str, list[Any]]:
         """The conditions in SQL over d(elivery), e(vent), i(ntegration) and p(ipeline), with their values."""
@@ -47,6 +48,7 @@ class Filter:
         add("d.event_id in (select value from json_each(?))", ids)
         add("d.event_id >= ?", _first_id("since", self.since))
         add("d.event_id < ?", _first_id("until", self.until))
+        add("d.finished_at <= ?", self.finished_by)
         return " and ".join(conditions), values
 
 
@@ -141,20 +143,25 @@ def discard(connection: sqlite3.Connection, wanted: Filter, *, author: str, now:
 def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any) -> int:
     condition, bound = wanted.where()
     rows = connection.execute(
-        f"select d.event_id, d.integration_id, d.visitor {FROM} where {condition} order by d.event_id limit ?",
+        f"select d.event_id, d.integration_id, d.visitor, d.state {FROM} where {condition} order by d.event_id limit ?",
         [*bound, CHUNK],
     ).fetchall()
     visitors: dict[int, list[int]] = {}
-    for _, integration_id, visitor in rows:
+    for _, integration_id, visitor, _ in rows:
         visitors.setdefault(integration_id, []).append(visitor)
     for integration_id, those in visitors.items():
         outbox.demote(connection, integration_id, those)
     connection.executemany(
         f"update delivery set {change} where event_id = ? and integration_id = ?",
-        [(*values, event_id, integration_id) for event_id, integration_id, _ in rows],
+        [(*values, event_id, integration_id) for event_id, integration_id, *_ in rows],
     )
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
+    left = [(integration_id, state) for _, integration_id, _, state in rows if state != "pending"]
+    tally.remove(connection, "delivery", left, now=said["now"])
+    if said["action"] == "discard":
+        for integration_id, those in visitors.items():
+            tally.add(connection, "delivery", integration_id, {"skipped": len(those)}, now=said["now"])
     if rows:
         audit.record(
             connection,

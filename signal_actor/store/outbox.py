@@ -10,10 +10,11 @@ Laws, for every integration:
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from signal_actor.store import integrations
+from signal_actor.store import integrations, tally
 
 
 class Leased(NamedTuple):
@@ -52,6 +53,13 @@ class Attempt(NamedTuple):
     error: str | None
     event_ids: Sequence[int]
 
+    def without(self, erased: set[int]) -> "Attempt":
+        """The attempt without what it says about events that were erased while it was under way."""
+        left = [event_id for event_id in self.event_ids if event_id not in erased]
+        return self._replace(request_body=None, response_body=None, error=ERASED, event_ids=left)
+
+
+ERASED = "what was said is erased, because it was about a person who was forgotten"
 
 COLUMNS = "d.event_id, e.payload, d.visitor, d.attempts + 1, d.window_from, coalesce(v.consent, n.consent)"
 ABOUT = """
@@ -106,6 +114,13 @@ def extend(connection: sqlite3.Connection, integration_id: int, *, lease: int, u
     )
 
 
+SETTLE = """
+    update delivery set state = ?, due_at = ?, behind = 1, lease = null, attempts = attempts - ?, last_status = ?,
+                        last_error = ?, finished_at = ?
+    where event_id = ? and integration_id = ? and lease = ?
+"""
+
+
 def settle(
     connection: sqlite3.Connection,
     integration_id: int,
@@ -115,21 +130,30 @@ def settle(
     attempt: Attempt | None,
     health: tuple[str, str | None] | None,
     now: int,
-) -> None:
-    """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward."""
-    connection.executemany(
-        "update delivery set state = ?, due_at = ?, behind = 1, lease = null, attempts = attempts - ?,"
-        " last_status = ?, last_error = ?, finished_at = ? where event_id = ? and integration_id = ? and lease = ?",
-        [
-            (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease)
-            for s in settlements
-        ],
-    )
+) -> list[Settlement]:
+    """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward.
+
+    Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
+    """
+    settled = [
+        s
+        for s in settlements
+        if connection.execute(
+            SETTLE,
+            (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease),
+        ).rowcount
+    ]
+    final = Counter(s.state for s in settled if s.finished_at is not None)
+    tally.add(connection, "delivery", integration_id, final, now=now)
     promote(connection, integration_id, [s.visitor for s in settlements])
     if attempt is not None:
-        record(connection, integration_id, attempt)
+        erased = {s.event_id for s in settlements} - {s.event_id for s in settled}
+        attempt = attempt.without(erased) if erased else attempt
+        if attempt.event_ids:
+            record(connection, integration_id, attempt)
     if health is not None:
         integrations.note_health(connection, integration_id, *health, now=now)
+    return settled
 
 
 def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
@@ -153,6 +177,8 @@ def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt
         "insert into attempt_event (attempt_id, event_id) values (?, ?)",
         [(cursor.lastrowid, event_id) for event_id in attempt.event_ids],
     )
+    status = "" if attempt.status is None else str(attempt.status)
+    tally.add(connection, "attempt", integration_id, {status: 1}, now=attempt.started_at)
 
 
 def promote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
