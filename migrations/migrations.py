@@ -174,8 +174,9 @@ def outbox(db: Database) -> None:
         ) strict, without rowid;
         -- What may be leased next: by due time, so that backed-off rows never stand in front of due ones.
         create index delivery_due on delivery (integration_id, due_at, event_id) where state = 'pending' and behind = 0;
-        -- Who has something open: keeps a visitor's events in order.
-        create index delivery_open on delivery (integration_id, visitor, event_id) where finished_at is null;
+        -- Who has something open: keeps a visitor's events in order. The visitor goes first, so that one event's
+        -- deliveries stand side by side: visitors come at random, and every page that is touched is written.
+        create index delivery_open on delivery (visitor, integration_id, event_id) where finished_at is null;
         create index delivery_dead on delivery (integration_id, finished_at) where state = 'dead';
 
         create table attempt (

@@ -1,5 +1,6 @@
 """Event: what a browser or a server said, checked and brought into one form."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -75,7 +76,9 @@ def invalid(field: str, meaning: str) -> Refusal:
     return Refusal(400, "invalid_payload", f"{field}: {meaning}.")
 
 
-def parse(raw: Any, *, expected: str | None, received_at: int, sent_at: str | None = None, make_id: str) -> Event:
+def parse(
+    raw: Any, *, expected: str | None, received_at: int, sent_at: str | None = None, make_id: Callable[[], str]
+) -> Event:
     """Checks one event and brings it into its normal form.
 
     Args:
@@ -83,7 +86,7 @@ def parse(raw: Any, *, expected: str | None, received_at: int, sent_at: str | No
         expected: the endpoint's type, or None where the event says it (batches).
         received_at: milliseconds since 1970.
         sent_at: the batch's `sentAt`, for events without their own.
-        make_id: the messageId for an event without one.
+        make_id: makes the messageId of an event without one.
 
     Raises:
         Refusal: 400 `invalid_payload`, naming the field.
@@ -103,7 +106,8 @@ def parse(raw: Any, *, expected: str | None, received_at: int, sent_at: str | No
         else:
             event.pop(key, None)
     event["type"] = _type(given.type, expected)
-    event.setdefault("messageId", make_id)
+    if "messageId" not in event:
+        event["messageId"] = make_id()
     context = event["context"] = dict(given.context or {})
     if not isinstance(context.get("traits", {}), dict):
         raise invalid("context.traits", "must be an object")

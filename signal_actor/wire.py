@@ -7,15 +7,14 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from signal_actor.errors import Refusal
 
-MAX_DEPTH = 100  # nesting; real events stay below ten, and every reader of the payload recurses
+MAX_DEPTH = 200  # nesting, as pydantic_core has it; real events stay below ten, and every reader recurses
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z in milliseconds
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # SQLite text ends at NUL; a lone surrogate is not UTF-8
-MAYBE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
@@ -47,19 +46,28 @@ def loads(body: bytes) -> Any:
         Refusal: 400 for everything that is not such JSON.
     """
     try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return _read_patiently(body)
+    return _clean(value) if b"\\u0000" in body else value
+
+
+def _read_patiently(body: bytes) -> Any:
+    """What is not quite JSON, as public SDKs send it: NaN, lone surrogates, a byte order mark, UTF-16."""
+    try:
         text = body.decode(json.detect_encoding(body))
         value = DECODER.decode(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:  # ValueError: syntax, encoding, integers of thousands of digits
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Refusal(400, "malformed_json", f"The body is not valid JSON{where}.") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if _depth(value) > MAX_DEPTH:
         raise Refusal(400, "malformed_json", f"The body is nested more than {MAX_DEPTH} levels deep.")
-    return _clean(value) if MAYBE_UNSTORABLE.search(text) else value
+    return _clean(value)
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON text of what `loads` returned."""
-    return to_json(value).decode()
+    """Compact JSON text of what `loads` returned; a number too large for a float has become null."""
+    return to_json(value, inf_nan_mode="null").decode()
 
 
 def iso(ms: int) -> str:

@@ -1,8 +1,7 @@
 """Batching: which leased events go to the vendor together, within its limits and each visitor's order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from signal_actor.delivery.rules import TRIES_IN_COMPANY
 
@@ -23,8 +22,7 @@ class Bounds(Protocol):
 K = TypeVar("K")
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel(Generic[K]):
+class Parcel(NamedTuple, Generic[K]):
     """One prepared event. `key` is the caller's own handle on it; `size` is in bytes of JSON."""
 
     key: K

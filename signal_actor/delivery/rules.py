@@ -19,7 +19,7 @@ Laws:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 
 class State(StrEnum):
@@ -107,8 +107,7 @@ class Policy(Protocol):
     def probe_seconds(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What becomes of one leased delivery. Times in milliseconds since 1970."""
 
     state: State

@@ -24,6 +24,7 @@ from signal_actor.delivery.rules import Health, Misconfigured, Outcome, RefusedW
 from signal_actor.destinations.base import Destination, Reply, Request, Settings
 from signal_actor.dispatch import transport
 from signal_actor.dispatch.preparation import Package, Preparation
+from signal_actor.dispatch.pressure import Pressure
 from signal_actor.dispatch.record import Recorder
 from signal_actor.errors import StorageFull
 from signal_actor.live import Integration
@@ -61,6 +62,7 @@ class Actor:
         destination: Destination[Any],
         *,
         default_consent: bool,
+        pressure: Pressure | None = None,
         now: Callable[[], int] = now_ms,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -73,12 +75,15 @@ class Actor:
         self._policy = integration.policy
         self._prepare = Preparation(integration, settings, destination, default_consent=default_consent)
         self._recorder = Recorder(settings)
+        self._pressure = pressure or Pressure()
         self._now = now
         self._jitter = jitter
         self._stopping = False
         self._in_flight = 0
         self._failures = 0  # requests in a row that the vendor or the network failed
         self._resting_until = 0.0  # Trio's clock; nothing of this integration is sent before
+        limits = destination.limits
+        self._heads = min(limits.items, limits.visitors or limits.items)  # visitors in one lease
         self._client: httpx.AsyncClient
         self._log = structlog.get_logger().bind(pipeline=integration.pipeline, integration=integration.slug)
 
@@ -103,6 +108,7 @@ class Actor:
                     continue
                 self._in_flight += 1
                 nursery.start_soon(self._deliver, lease, leased)
+                await trio.sleep(self._pressure.rest(full=len(leased) >= self._heads))
 
     # When to send ------------------------------------------------------------------------------------------------
 
@@ -118,7 +124,6 @@ class Actor:
         return LONGEST_REST if due is None else max(due - self._now(), 1) / 1000
 
     async def _lease(self, lease: int) -> list[Leased]:
-        limits = self._destination.limits
         probing = self.health is Health.MISCONFIGURED
         now = self._now()
         # Waiting for a transaction cannot be cancelled, so no lease is ever without a holder.
@@ -128,8 +133,8 @@ class Actor:
             lease=lease,
             now=now,
             until=now + round((self._policy.request_timeout_seconds + LEASE_SLACK) * 1000),
-            heads=1 if probing else min(limits.items, limits.visitors or limits.items),
-            items=1 if probing else limits.items,
+            heads=1 if probing else self._heads,
+            items=1 if probing else self._destination.limits.items,
         )
 
     # Delivering --------------------------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
 """Preparation: one leased event becomes a vendor's payload, or its fate is decided without asking the vendor."""
 
-import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
+from pydantic_core import from_json
 
 from signal_actor import consent, mapping
 from signal_actor.delivery.batching import Parcel
@@ -15,8 +14,7 @@ from signal_actor.live import Integration
 from signal_actor.store.outbox import Leased
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What an actor needs back from a parcel: the leased row, and what was left out of its payload and why."""
 
     row: Leased
@@ -45,9 +43,9 @@ class Preparation:
         if not self._integration.enabled:
             return Skipped("the integration is disabled")
         try:
-            event = json.loads(row.payload)
+            event = from_json(row.payload)
             known = event["context"].get("consent")
-            newest = json.loads(row.consent) if row.consent else None
+            newest = from_json(row.consent) if row.consent else None
             category = consent.denied(
                 self._integration.consent_categories, known, newest or known, default=self._default_consent
             )

@@ -13,6 +13,7 @@ import trio
 from signal_actor.database import Database
 from signal_actor.destinations.base import Destination
 from signal_actor.dispatch.actor import Actor
+from signal_actor.dispatch.pressure import Pressure
 from signal_actor.errors import StorageLost
 from signal_actor.live import Integration, Live
 
@@ -70,6 +71,7 @@ class Supervisor:
         self._posts: dict[int, Post] = {}
         self._by_pipeline: dict[int, list[Post]] = {}
         self._live = Live()
+        self._pressure = Pressure()
         self._nursery: trio.Nursery
         self._stop = trio.Event()
 
@@ -95,6 +97,7 @@ class Supervisor:
             integration.settings,
             destination,
             default_consent=pipeline is None or pipeline.settings.default_consent == "granted",
+            pressure=self._pressure,
         )
 
     def assign(self, live: Live) -> None:
@@ -115,13 +118,16 @@ class Supervisor:
 
     async def run(self, live: Live, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Runs the actors until `stop()`; then nothing more is leased and what is in flight gets its grace."""
-        async with trio.open_nursery() as self._nursery:
-            self.assign(live)
-            task_status.started()
-            await self._stop.wait()
-            for post in self._posts.values():
-                post.want(None)
-            self._nursery.cancel_scope.deadline = trio.current_time() + GRACE
+        async with trio.open_nursery() as watching:
+            watching.start_soon(self._pressure.run)
+            async with trio.open_nursery() as self._nursery:
+                self.assign(live)
+                task_status.started()
+                await self._stop.wait()
+                for post in self._posts.values():
+                    post.want(None)
+                self._nursery.cancel_scope.deadline = trio.current_time() + GRACE
+            watching.cancel_scope.cancel()
 
     def stop(self) -> None:
         self._stop.set()

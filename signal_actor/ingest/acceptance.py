@@ -125,7 +125,7 @@ class Acceptance:
     ) -> Incoming:
         """One checked event that knows who it is about."""
         sent_at = sent_at if isinstance(sent_at, str) else request.headers.get(b"sentat")
-        parsed = event.parse(raw, expected=expected, received_at=self.now(), sent_at=sent_at, make_id=str(uuid4()))
+        parsed = event.parse(raw, expected=expected, received_at=self.now(), sent_at=sent_at, make_id=_new_id)
         stated = consent.stated(parsed["context"], opted_out=request.opted_out)
         visitor.identify(parsed)
         return Incoming(parsed, stated)
@@ -165,7 +165,7 @@ class _Visitor:
     def identify(self, parsed: event.Event) -> None:
         if "anonymousId" not in parsed:
             if self._known is None and self._browser:
-                self._known = str(uuid4())
+                self._known = _new_id()
             if self._known is not None:
                 parsed["anonymousId"] = self._known
             elif "userId" not in parsed:
@@ -193,3 +193,7 @@ def _body_key(value: Any) -> str | None:
     first = batch[0] if isinstance(batch, list) and batch and isinstance(batch[0], dict) else {}
     key = value.get("writeKey") or first.get("writeKey")
     return key if isinstance(key, str) else None
+
+
+def _new_id() -> str:
+    return str(uuid4())

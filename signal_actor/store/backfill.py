@@ -48,7 +48,7 @@ def store(
         if not line.strip():
             continue
         try:
-            incoming.append(_incoming(line, str(uuid5(NAMESPACE_URL, f"{file}:{number}")), now))
+            incoming.append(_incoming(line, f"{file}:{number}", now))
         except Refusal as error:
             refused.append((number, error.message))
     accepted = events.accept(connection, pipeline_id, incoming, now=now, dedupe_hours=dedupe_hours)
@@ -59,7 +59,12 @@ def store(
     return {"accepted": accepted, "duplicates": len(incoming) - accepted, "refused": refused}
 
 
-def _incoming(line: str, make_id: str, now: int) -> Incoming:
+def _incoming(line: str, place: str, now: int) -> Incoming:
+    """One checked event. Without a messageId it gets one from its place, the same if the file comes again."""
+
+    def make_id() -> str:
+        return str(uuid5(NAMESPACE_URL, place))
+
     parsed = event.parse(loads(line.encode()), expected=None, received_at=now, make_id=make_id)
     if "anonymousId" not in parsed and "userId" not in parsed:
         raise event.invalid("anonymousId", "is required, or userId")

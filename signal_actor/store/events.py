@@ -3,9 +3,8 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from signal_actor import identity
 from signal_actor.consent import Consent
@@ -19,8 +18,7 @@ ID_EPOCH = 1_577_836_800_000  # 2020-01-01: keeps ids below 2**53, so that JavaS
 ID_BITS = 12  # 4,096 events a millisecond before ids run ahead of the clock
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """An event at the door. `consent` is what it says itself, None if nothing."""
 
     event: Event

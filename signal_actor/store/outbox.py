@@ -9,13 +9,12 @@ Laws:
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from signal_actor.store import integrations
 
 
-@dataclass(frozen=True, slots=True)
-class Leased:
+class Leased(NamedTuple):
     """A delivery in the hands of an actor. `attempts` counts this one; `consent` is the visitor's newest, as JSON."""
 
     event_id: int
@@ -26,8 +25,7 @@ class Leased:
     consent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What becomes of a leased delivery: the outcome of `rules.step` for one row."""
 
     event_id: int
@@ -40,8 +38,7 @@ class Settlement:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One request to a vendor, for the record. Bodies are bounded and hold no secrets."""
 
     started_at: int
@@ -80,12 +77,12 @@ def lease(
 
     Returned in order of acceptance.
     """
-    due = [Leased(*row) for row in connection.execute(HEADS, (integration_id, now, heads))]
+    due = [Leased._make(row) for row in connection.execute(HEADS, (integration_id, now, heads))]
     if due and len(due) < items:
         visitors = json.dumps([row.visitor for row in due])
         waiting = set[int]()
         for *row, due_at in connection.execute(FOLLOWERS, (visitors, integration_id, items - len(due))):
-            follower = Leased(*row)
+            follower = Leased._make(row)
             if due_at > now:  # order holds: nobody overtakes a follower that waits for its own retry
                 waiting.add(follower.visitor)
             elif follower.visitor not in waiting:

@@ -8,6 +8,7 @@ import pytest
 from destination_cases import CONFIG, EVENT, SECRET, destinations, event, examples, prepare, reply, settings, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from signal_actor import mapping
 from signal_actor.delivery.rules import Delivered, Misconfigured, RefusedWhole, Rejected, Retry, Skipped
@@ -276,11 +277,11 @@ def test_odd_events_have_a_payload_or_a_reason(
 
 
 def encoded(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(value)
 
 
 @each
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"], ids=["nan", "inf", "surrogate"])
+@pytest.mark.parametrize("value", ["\ud800", object()], ids=["surrogate", "object"])
 def test_what_json_cannot_say_is_a_reason(destination: Destination[Any], value: Any) -> None:
     with pytest.raises(MappingError, match="payload: not JSON"):
         prepare(destination, event(userId="u", properties={"x": value}))
