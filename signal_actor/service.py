@@ -26,6 +26,7 @@ from signal_actor.dispatch.supervisor import Supervisor
 from signal_actor.ingest.acceptance import Acceptance
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
+from signal_actor.ingest.sdks import sdks
 from signal_actor.janitor import Janitor
 from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
@@ -117,10 +118,11 @@ class Service:
             writing.cancel_scope.cancel()
 
     async def _listen(self, nursery: trio.Nursery) -> Ready:
+        trusted = self.options.trusted_proxies
         door = Door(
             self.acceptance,
-            pages(self._probe, lambda: self.janitor.refusing),
-            trusted=self.options.trusted_proxies,
+            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted)),
+            trusted=trusted,
         )
         door.refused = self.observations.refuse
         admin = management_app(self.office, self.execute, lambda: self._address.secret if self._address else "")
