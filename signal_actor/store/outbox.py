@@ -5,7 +5,7 @@ Laws, for every integration:
 2. While it has something in flight it has no head, so that nothing else of it can be leased.
 3. A lease takes heads, and behind each what follows it without a gap.
 4. Only the holder of a lease settles it: every update that ends one names the lease.
-5. A lease whose holder did not live to settle it is released before the next holder starts, and an attempt says so.
+5. A lease whose holder did not live to settle it is released before the next holder starts; the attempts say so.
 """
 
 import json
