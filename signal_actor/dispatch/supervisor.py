@@ -10,13 +10,14 @@ from typing import Any
 import structlog
 import trio
 
-from signal_actor.database import Database
+from signal_actor.database import Database, now_ms
 from signal_actor.destinations.base import Destination
 from signal_actor.dispatch.actor import Actor
 from signal_actor.dispatch.pressure import Pressure
 from signal_actor.errors import StorageLost
 from signal_actor.live import Integration, Live
 from signal_actor.observations import Observations
+from signal_actor.store import outbox
 
 GRACE = 10.0  # seconds that requests in flight get when the process stops
 RESTART_BASE = 1.0  # seconds
@@ -52,6 +53,8 @@ class Post:
                 await self._changed.wait()
                 continue
             try:
+                if failures:
+                    await self._supervisor.release(self._wanted)
                 await self.actor.run()
                 failures = 0
             except* StorageLost:
@@ -107,6 +110,10 @@ class Supervisor:
             pressure=self.pressure,
             observations=self._observations,
         )
+
+    async def release(self, integration: Integration) -> None:
+        """Takes back what an actor that raised had in its hands."""
+        await self._database.run(outbox.release, now=now_ms(), integration_id=integration.id)
 
     def assign(self, live: Live) -> None:
         """Brings the actors in line with what is published. Those whose integration did not change go on."""

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,13 @@ FROM = """
     join integration i on i.id = d.integration_id
     join pipeline p on p.id = i.pipeline_id
     join event e on e.id = d.event_id
+"""
+# Whether the change leaves its visitor without a head: it was the head itself, or nothing of the visitor is open.
+COMES_FORWARD = """
+    case when d.finished_at is null then d.behind = 0 else not exists (
+        select 1 from delivery o
+        where o.integration_id = d.integration_id and o.visitor = d.visitor and o.finished_at is null
+    ) end
 """
 
 
@@ -122,7 +130,8 @@ def discard(connection: sqlite3.Connection, wanted: Filter, *, author: str, now:
 def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any) -> int:
     condition, bound = wanted.where()
     rows = connection.execute(
-        f"select d.event_id, d.integration_id, d.visitor, d.state {FROM} where {condition} order by d.event_id limit ?",
+        f"select d.event_id, d.integration_id, d.visitor, {COMES_FORWARD} {FROM} where {condition}"
+        " order by d.event_id limit ?",
         [*bound, CHUNK],
     ).fetchall()
     connection.executemany(
@@ -130,15 +139,17 @@ def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values:
         [(*values, event_id, integration_id) for event_id, integration_id, *_ in rows],
     )
     visitors: dict[int, list[int]] = {}
-    for _, integration_id, visitor, _ in rows:
-        visitors.setdefault(integration_id, []).append(visitor)
+    for _, integration_id, visitor, comes_forward in rows:
+        if comes_forward:
+            visitors.setdefault(integration_id, []).append(visitor)
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
-    left = [(integration_id, state) for _, integration_id, _, state in rows if state != "pending"]
-    tally.remove(connection, "delivery", left, now=said["now"])
+    owners = [integration_id for _, integration_id, *_ in rows]
+    if wanted.state != "pending":
+        tally.remove(connection, "delivery", ((owner, str(wanted.state)) for owner in owners), now=said["now"])
     if said["action"] == "discard":
-        for integration_id, those in visitors.items():
-            tally.add(connection, "delivery", integration_id, {"skipped": len(those)}, now=said["now"])
+        for owner, count in Counter(owners).items():
+            tally.add(connection, "delivery", owner, {"skipped": count}, now=said["now"])
     if rows:
         audit.record(
             connection,

@@ -1,15 +1,16 @@
 """Outbox: what is owed, leased and settled. One row per event and integration, from acceptance to its final state.
 
 Laws:
-1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it.
+1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it. While
+   one of them is in somebody's hands nobody comes forward, not even an earlier one that was replayed.
 2. Only the holder of a lease settles it: every update that ends one names the lease.
-3. A lease that its process did not live to settle is released at the next start, and said so in the attempts.
+3. A lease that its holder did not live to settle is released by who comes after it, and said so in the attempts.
 """
 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from signal_actor.store import integrations, tally
@@ -51,9 +52,8 @@ class Attempt(NamedTuple):
     error: str | None
     event_ids: Sequence[int]
 
-    def without(self, erased: set[int]) -> "Attempt":
-        """The attempt without what it says about events that were erased while it was under way."""
-        left = [event_id for event_id in self.event_ids if event_id not in erased]
+    def about(self, left: Sequence[int]) -> "Attempt":
+        """The attempt after events of it were erased while it was under way: without what it says, about the rest."""
         return self._replace(request_body=None, response_body=None, error=ERASED, event_ids=left)
 
 
@@ -76,6 +76,9 @@ FOLLOWERS = f"""
     {ABOUT}
     where d.state = 'pending' order by d.event_id limit ?
 """
+
+
+INTERRUPTED = "the attempt was interrupted; whether the vendor got it is unknown, so it is sent again"
 
 
 def lease(
@@ -119,9 +122,11 @@ def settle(
     attempt: Attempt | None,
     health: tuple[str, str | None] | None,
     now: int,
+    held: Collection[int] = (),
 ) -> list[Settlement]:
     """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward.
 
+    `held` are visitors of whom the same lease holds further deliveries; their turn comes when those are settled.
     Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
     """
     settled = [
@@ -134,12 +139,9 @@ def settle(
     ]
     final = Counter(s.state for s in settled if s.finished_at is not None)
     tally.add(connection, "delivery", integration_id, final, now=now)
-    promote(connection, integration_id, [s.visitor for s in settlements])
+    promote(connection, integration_id, [s.visitor for s in settlements if s.visitor not in held])
     if attempt is not None:
-        erased = {s.event_id for s in settlements} - {s.event_id for s in settled}
-        attempt = attempt.without(erased) if erased else attempt
-        if attempt.event_ids:
-            record(connection, integration_id, attempt)
+        record(connection, integration_id, attempt)
     if health is not None:
         integrations.note_health(connection, integration_id, *health, now=now)
     return settled
@@ -147,6 +149,13 @@ def settle(
 
 def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
     """Keeps one attempt and which events it was about."""
+    there = connection.execute(
+        "select id from event where id in (select value from json_each(?))", (json.dumps(list(attempt.event_ids)),)
+    ).fetchall()
+    if len(there) < len(attempt.event_ids):
+        attempt = attempt.about([row[0] for row in there])
+    if not there:
+        return
     cursor = connection.execute(
         "insert into attempt (integration_id, started_at, duration_ms, events, status, outcome, request_body,"
         " response_body, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -191,27 +200,33 @@ def next_due(connection: sqlite3.Connection, integration_id: int) -> int | None:
 
 
 def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int:
-    """At start: releases the leases of the process that died, and says so in an attempt of its own per lease.
+    """At start: releases what the process that died had in flight, and returns how many deliveries that were.
 
-    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it. Returns how
-    many deliveries were in flight.
+    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it.
     """
-    leases = connection.execute(
-        "select lease, integration_id, json_group_array(event_id) from delivery where finished_at is null"
-        " and state = 'leased' group by lease, integration_id"
-    ).fetchall()
-    released = 0
-    for lease_id, integration_id, ids in leases:
-        event_ids = json.loads(ids)
-        released += len(event_ids)
-        error = "the process ended during the attempt; whether the vendor got it is unknown, so it is sent again"
-        record(connection, integration_id, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
-        connection.execute(
-            "update delivery set state = 'pending', lease = null, due_at = ?"
-            " where integration_id = ? and finished_at is null and lease = ?",
-            (now, integration_id, lease_id),
-        )
     connection.execute(
         "update delivery set due_at = ?1 where state = 'pending' and due_at > ?1 and finished_at is null", (latest_due,)
     )
+    return release(connection, now=now)
+
+
+def release(connection: sqlite3.Connection, *, now: int, integration_id: int | None = None) -> int:
+    """Law 3: releases all leases, or one integration's, with an attempt of its own for each. Nobody may hold one."""
+    leases = connection.execute(
+        "select lease, integration_id, json_group_array(event_id), json_group_array(visitor) from delivery"
+        " where finished_at is null and state = 'leased' and (?1 is null or integration_id = ?1)"
+        " group by lease, integration_id",
+        (integration_id,),
+    ).fetchall()
+    released = 0
+    for lease_id, holder, ids, visitors in leases:
+        event_ids = json.loads(ids)
+        released += len(event_ids)
+        record(connection, holder, Attempt(now, 0, None, "interrupted", None, None, INTERRUPTED, event_ids))
+        connection.execute(
+            "update delivery set state = 'pending', lease = null, due_at = ?"
+            " where integration_id = ? and finished_at is null and lease = ?",
+            (now, holder, lease_id),
+        )
+        promote(connection, holder, json.loads(visitors))
     return released
