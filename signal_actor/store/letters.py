@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,11 +158,12 @@ def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values:
     )
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
-    left = [(integration_id, state) for _, integration_id, _, state in rows if state != "pending"]
-    tally.remove(connection, "delivery", left, now=said["now"])
+    owners = [integration_id for _, integration_id, *_ in rows]
+    if wanted.state != "pending":
+        tally.remove(connection, "delivery", ((owner, str(wanted.state)) for owner in owners), now=said["now"])
     if said["action"] == "discard":
-        for integration_id, those in visitors.items():
-            tally.add(connection, "delivery", integration_id, {"skipped": len(those)}, now=said["now"])
+        for owner, count in Counter(owners).items():
+            tally.add(connection, "delivery", owner, {"skipped": count}, now=said["now"])
     if rows:
         audit.record(
             connection,
