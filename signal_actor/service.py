@@ -27,10 +27,12 @@ from signal_actor.ingest.acceptance import Acceptance
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.janitor import Janitor
+from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
 from signal_actor.management.login import Links
 from signal_actor.management.office import Office
+from signal_actor.observations import Observations
 from signal_actor.opening import Options
 from signal_actor.secrets import Box
 from signal_actor.server import serve as listen
@@ -57,12 +59,14 @@ class Service:
         self.database = database
         self.box = box
         self.live = database.read(pipelines.live, box)
-        self.supervisor = Supervisor(database, destinations())
+        self.observations = Observations()
+        database.writer.on_commit = self.observations.committed
+        self.supervisor = Supervisor(database, destinations(), self.observations)
         self.janitor = Janitor(database, lambda: self.live.retention)
         self.acceptance = Acceptance(
             database,
             self.live,
-            accepted=lambda pipeline, count: self.supervisor.ring(pipeline.id),
+            accepted=self._accepted,
             refusing=lambda: self.janitor.refusing,
         )
         self.links = Links(trio.current_time)
@@ -77,6 +81,10 @@ class Service:
         )
         self._address: Address | None = None
         self._stop = trio.Event()
+
+    def _accepted(self, pipeline: Pipeline, count: int) -> None:
+        self.supervisor.ring(pipeline.id)
+        self.observations.accepted(count)
 
     @property
     def stopping(self) -> bool:
@@ -114,6 +122,7 @@ class Service:
             pages(self._probe, lambda: self.janitor.refusing),
             trusted=self.options.trusted_proxies,
         )
+        door.refused = self.observations.refuse
         admin = management_app(self.office, self.execute, lambda: self._address.secret if self._address else "")
         return Ready(
             ingest=await nursery.start(partial(listen, door, self.options.ingest_bind, stop=self._stop)),

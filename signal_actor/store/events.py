@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 from signal_actor import identity
 from signal_actor.consent import Consent
 from signal_actor.event import Event
-from signal_actor.store import identities
+from signal_actor.store import identities, tally
 from signal_actor.wire import dumps
 
 DAY = 86_400_000
@@ -30,6 +31,11 @@ def first_id(ms: int) -> int:
     return max(ms - ID_EPOCH, 0) << ID_BITS
 
 
+def accepted_at(event_id: int) -> int:
+    """About when an event was accepted; a burst makes ids run ahead of the clock by milliseconds."""
+    return (event_id >> ID_BITS) + ID_EPOCH
+
+
 def accept(
     connection: sqlite3.Connection, pipeline_id: int, incoming: Sequence[Incoming], *, now: int, dedupe_hours: float
 ) -> int:
@@ -41,7 +47,7 @@ def accept(
     next_id = max(first_id(now), last + 1)
     # Integrations see the events of one call in order: all but a visitor's first wait behind it.
     present: set[int] = set()
-    count = 0
+    count = Counter[str]()
     for item in incoming:
         event = item.event
         if not _is_new(connection, identity.message_key(pipeline_id, event["messageId"]), next_id, now, dedupe_hours):
@@ -52,8 +58,9 @@ def accept(
         connection.execute(OWE, (next_id, order, order in present, order, now, now, pipeline_id))
         present.add(order)
         next_id += 1
-        count += 1
-    return count
+        count[event["type"]] += 1
+    tally.add(connection, "event", pipeline_id, count, now=now)
+    return count.total()
 
 
 OWE = """

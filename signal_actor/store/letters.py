@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from signal_actor.errors import UsageError
-from signal_actor.store import audit, events, outbox
+from signal_actor.store import audit, events, outbox, tally
 from signal_actor.wire import milliseconds
 
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
@@ -26,6 +27,7 @@ class Filter:
     event_ids: tuple[int, ...] | list[int] | None = None
     since: str | None = None
     until: str | None = None
+    finished_by: int | None = None  # ms; what was replayed and is final again already is not replayed again and again
 
     def where(self) -> tuple[str, list[Any]]:
         """The conditions in SQL over d(elivery), e(vent), i(ntegration) and p(ipeline), with their values."""
@@ -44,6 +46,7 @@ class Filter:
         add("d.event_id in (select value from json_each(?))", ids)
         add("d.event_id >= ?", _first_id("since", self.since))
         add("d.event_id < ?", _first_id("until", self.until))
+        add("d.finished_at <= ?", self.finished_by)
         return " and ".join(conditions), values
 
 
@@ -52,6 +55,13 @@ FROM = """
     join integration i on i.id = d.integration_id
     join pipeline p on p.id = i.pipeline_id
     join event e on e.id = d.event_id
+"""
+# Whether the change leaves its visitor without a head: it was the head itself, or nothing of the visitor is open.
+COMES_FORWARD = """
+    case when d.finished_at is null then d.behind = 0 else not exists (
+        select 1 from delivery o
+        where o.integration_id = d.integration_id and o.visitor = d.visitor and o.finished_at is null
+    ) end
 """
 
 
@@ -135,18 +145,26 @@ def discard(connection: sqlite3.Connection, wanted: Filter, *, author: str, now:
 def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any) -> int:
     condition, bound = wanted.where()
     rows = connection.execute(
-        f"select d.event_id, d.integration_id, d.visitor {FROM} where {condition} order by d.event_id limit ?",
+        f"select d.event_id, d.integration_id, d.visitor, {COMES_FORWARD} {FROM} where {condition}"
+        " order by d.event_id limit ?",
         [*bound, CHUNK],
     ).fetchall()
     connection.executemany(
         f"update delivery set {change} where event_id = ? and integration_id = ?",
-        [(*values, event_id, integration_id) for event_id, integration_id, _ in rows],
+        [(*values, event_id, integration_id) for event_id, integration_id, *_ in rows],
     )
     visitors: dict[int, list[int]] = {}
-    for _, integration_id, visitor in rows:
-        visitors.setdefault(integration_id, []).append(visitor)
+    for _, integration_id, visitor, comes_forward in rows:
+        if comes_forward:
+            visitors.setdefault(integration_id, []).append(visitor)
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
+    owners = [integration_id for _, integration_id, *_ in rows]
+    if wanted.state != "pending":
+        tally.remove(connection, "delivery", ((owner, str(wanted.state)) for owner in owners), now=said["now"])
+    if said["action"] == "discard":
+        for owner, count in Counter(owners).items():
+            tally.add(connection, "delivery", owner, {"skipped": count}, now=said["now"])
     if rows:
         audit.record(
             connection,

@@ -1,17 +1,19 @@
 """Outbox: what is owed, leased and settled. One row per event and integration, from acceptance to its final state.
 
 Laws:
-1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it.
+1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it. While
+   one of them is in somebody's hands nobody comes forward, not even an earlier one that was replayed.
 2. Only the holder of a lease settles it: every update that ends one names the lease.
-3. A lease that its process did not live to settle is released at the next start, and said so in the attempts.
+3. A lease that its holder did not live to settle is released by who comes after it, and said so in the attempts.
 """
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from signal_actor.store import integrations
+from signal_actor.store import integrations, tally
 
 
 class Leased(NamedTuple):
@@ -50,6 +52,12 @@ class Attempt(NamedTuple):
     error: str | None
     event_ids: Sequence[int]
 
+    def about(self, left: Sequence[int]) -> "Attempt":
+        """The attempt after events of it were erased while it was under way: without what it says, about the rest."""
+        return self._replace(request_body=None, response_body=None, error=ERASED, event_ids=left)
+
+
+ERASED = "what was said is erased, because it was about a person who was forgotten"
 
 COLUMNS = "d.event_id, e.payload, d.visitor, d.attempts + 1, d.window_from, coalesce(v.consent, n.consent)"
 ABOUT = """
@@ -68,6 +76,9 @@ FOLLOWERS = f"""
     {ABOUT}
     where d.state = 'pending' order by d.event_id limit ?
 """
+
+
+INTERRUPTED = "the attempt was interrupted; whether the vendor got it is unknown, so it is sent again"
 
 
 def lease(
@@ -95,6 +106,13 @@ def lease(
     return sorted(due, key=lambda row: row.event_id)
 
 
+SETTLE = """
+    update delivery set state = ?, due_at = ?, lease = null, attempts = attempts - ?, last_status = ?, last_error = ?,
+                        finished_at = ?
+    where event_id = ? and integration_id = ? and lease = ?
+"""
+
+
 def settle(
     connection: sqlite3.Connection,
     integration_id: int,
@@ -104,25 +122,40 @@ def settle(
     attempt: Attempt | None,
     health: tuple[str, str | None] | None,
     now: int,
-) -> None:
-    """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward."""
-    connection.executemany(
-        "update delivery set state = ?, due_at = ?, lease = null, attempts = attempts - ?, last_status = ?,"
-        " last_error = ?, finished_at = ? where event_id = ? and integration_id = ? and lease = ?",
-        [
-            (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease)
-            for s in settlements
-        ],
-    )
-    promote(connection, integration_id, [s.visitor for s in settlements])
+    held: Collection[int] = (),
+) -> list[Settlement]:
+    """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward.
+
+    `held` are visitors of whom the same lease holds further deliveries; their turn comes when those are settled.
+    Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
+    """
+    settled = [
+        s
+        for s in settlements
+        if connection.execute(
+            SETTLE,
+            (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease),
+        ).rowcount
+    ]
+    final = Counter(s.state for s in settled if s.finished_at is not None)
+    tally.add(connection, "delivery", integration_id, final, now=now)
+    promote(connection, integration_id, [s.visitor for s in settlements if s.visitor not in held])
     if attempt is not None:
         record(connection, integration_id, attempt)
     if health is not None:
         integrations.note_health(connection, integration_id, *health, now=now)
+    return settled
 
 
 def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
     """Keeps one attempt and which events it was about."""
+    there = connection.execute(
+        "select id from event where id in (select value from json_each(?))", (json.dumps(list(attempt.event_ids)),)
+    ).fetchall()
+    if len(there) < len(attempt.event_ids):
+        attempt = attempt.about([row[0] for row in there])
+    if not there:
+        return
     cursor = connection.execute(
         "insert into attempt (integration_id, started_at, duration_ms, events, status, outcome, request_body,"
         " response_body, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -142,6 +175,8 @@ def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt
         "insert into attempt_event (attempt_id, event_id) values (?, ?)",
         [(cursor.lastrowid, event_id) for event_id in attempt.event_ids],
     )
+    status = "" if attempt.status is None else str(attempt.status)
+    tally.add(connection, "attempt", integration_id, {status: 1}, now=attempt.started_at)
 
 
 def promote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
@@ -165,27 +200,33 @@ def next_due(connection: sqlite3.Connection, integration_id: int) -> int | None:
 
 
 def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int:
-    """At start: releases the leases of the process that died, and says so in an attempt of its own per lease.
+    """At start: releases what the process that died had in flight, and returns how many deliveries that were.
 
-    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it. Returns how
-    many deliveries were in flight.
+    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it.
     """
-    leases = connection.execute(
-        "select lease, integration_id, json_group_array(event_id) from delivery where finished_at is null"
-        " and state = 'leased' group by lease, integration_id"
-    ).fetchall()
-    released = 0
-    for lease_id, integration_id, ids in leases:
-        event_ids = json.loads(ids)
-        released += len(event_ids)
-        error = "the process ended during the attempt; whether the vendor got it is unknown, so it is sent again"
-        record(connection, integration_id, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
-        connection.execute(
-            "update delivery set state = 'pending', lease = null, due_at = ?"
-            " where integration_id = ? and finished_at is null and lease = ?",
-            (now, integration_id, lease_id),
-        )
     connection.execute(
         "update delivery set due_at = ?1 where state = 'pending' and due_at > ?1 and finished_at is null", (latest_due,)
     )
+    return release(connection, now=now)
+
+
+def release(connection: sqlite3.Connection, *, now: int, integration_id: int | None = None) -> int:
+    """Law 3: releases all leases, or one integration's, with an attempt of its own for each. Nobody may hold one."""
+    leases = connection.execute(
+        "select lease, integration_id, json_group_array(event_id), json_group_array(visitor) from delivery"
+        " where finished_at is null and state = 'leased' and (?1 is null or integration_id = ?1)"
+        " group by lease, integration_id",
+        (integration_id,),
+    ).fetchall()
+    released = 0
+    for lease_id, holder, ids, visitors in leases:
+        event_ids = json.loads(ids)
+        released += len(event_ids)
+        record(connection, holder, Attempt(now, 0, None, "interrupted", None, None, INTERRUPTED, event_ids))
+        connection.execute(
+            "update delivery set state = 'pending', lease = null, due_at = ?"
+            " where integration_id = ? and finished_at is null and lease = ?",
+            (now, holder, lease_id),
+        )
+        promote(connection, holder, json.loads(visitors))
     return released
