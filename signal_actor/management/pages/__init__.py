@@ -3,10 +3,10 @@
 from quart import Blueprint
 
 from signal_actor.management.office import Office
-from signal_actor.management.pages import assets, desk, integrations, library
+from signal_actor.management.pages import assets, desk, integrations, letters, library, mappings
 from signal_actor.management.pages.render import render
 
-ROOMS: tuple[desk.Room, ...] = (integrations.room, library.room)
+ROOMS: tuple[desk.Room, ...] = (integrations.room, library.room, letters.room, mappings.room)
 
 
 def blueprint(office: Office) -> Blueprint:

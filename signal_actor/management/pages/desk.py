@@ -92,7 +92,7 @@ class Room:
 def mount(routes: Blueprint, room: Room, office: Office) -> None:
     """Adds the room's pages."""
     for method, path, role, handler in room.doors:
-        name = f"{room.section}-{handler.__name__}"
+        name = f"{handler.__module__.rpartition('.')[2]}-{handler.__name__}"
         routes.add_url_rule(path, name, _view(handler, role, room.section, office), methods=[method])
 
 

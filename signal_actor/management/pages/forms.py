@@ -38,7 +38,7 @@ def config(fields: Fields, form: MultiDict[str, str], prefix: str = "", *, patch
     for each in fields:
         text = form.get(prefix + each["key"], "").strip()
         if text:
-            found[each["key"]] = _value(each["type"], text)
+            found[each["key"]] = value(each["type"], text)
         elif patch:
             found[each["key"]] = MASK if each["type"] == "secret" else None
     return found
@@ -73,12 +73,13 @@ def sorted_out(error: ConfigurationError, keys: Iterable[str]) -> Wrong:
     return wrong
 
 
-def _value(kind: str, text: str) -> Any:
+def value(kind: str, text: str) -> Any:
+    """What a person typed into one field; what does not fit stays as it is, for the check to say so."""
     if kind == "number":
         try:
             number = float(text)
         except ValueError:
-            return text  # the check says what is wrong with it
+            return text
         return int(number) if number.is_integer() else number
     if kind == "boolean":
         return text == "true"
