@@ -21,10 +21,10 @@ from signal_actor.sandbox import Sandbox
 from signal_actor.server import serve
 from tests.sdks.packages import CLIENTS, Packages, installed
 from tests.sdks.watch import Watch
-from tests.service.conftest import OpenHouse, open_house, sandbox
+from tests.service.conftest import OpenHouse, house, open_house, sandbox
 from tests.service.house import KEY, PATIENCE, House, tables
 
-__all__ = ["open_house", "sandbox"]  # fixtures of the service's tests
+__all__ = ["house", "open_house", "sandbox"]  # fixtures of the service's tests
 
 ARGUMENTS = (
     "--headless=new",
@@ -108,13 +108,12 @@ class Shop:
             before = len(self.watch.knocks)
             await trio.sleep(seconds)
 
-    async def asked(self) -> set[str]:
-        """The hosts that the page has asked for anything, reachable or not."""
-        await trio.sleep(0.5)
+    async def strangers(self) -> set[str]:
+        """The hosts, reachable or not, that the page has asked for anything since the last call, without its own."""
         log = await trio.to_thread.run_sync(self.browser.get_log, "performance")
         messages = [json.loads(entry["message"])["message"] for entry in log]
         sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return {urlsplit(url).netloc for url in sent}
+        return {urlsplit(url).netloc for url in sent} - {urlsplit(url).netloc for url in (self.host, self.pages)}
 
 
 OpenShop = Callable[..., Awaitable[Shop]]
