@@ -8,10 +8,11 @@ A batch that is refused whole comes back in halves. A visitor whose event has to
 """
 
 import secrets
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import random
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 import structlog
@@ -28,11 +29,17 @@ from signal_actor.dispatch.pressure import Pressure
 from signal_actor.dispatch.record import Recorder
 from signal_actor.errors import StorageFull
 from signal_actor.live import Integration
+from signal_actor.observations import Observations
 from signal_actor.store import outbox
 from signal_actor.store.outbox import Attempt, Leased, Settlement
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LEASE_SLACK = 60.0  # seconds that a lease outlives one request's time-out: later batches of it wait for earlier ones
 LONGEST_REST = 3600.0  # seconds: an actor looks again at least this often
+ROOM_SECONDS = 1.0  # between two looks whether the disk has room again
+LONGEST_PARTING = 10.0  # seconds that a stopping actor waits for room before it leaves its leases to the next one
 PREPARED_AT_ONCE = 50  # events between two looks at the rest of the process: about 2 ms
 
 
@@ -63,6 +70,7 @@ class Actor:
         *,
         default_consent: bool,
         pressure: Pressure | None = None,
+        observations: Observations | None = None,
         now: Callable[[], int] = now_ms,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -76,6 +84,7 @@ class Actor:
         self._prepare = Preparation(integration, settings, destination, default_consent=default_consent)
         self._recorder = Recorder(settings)
         self._pressure = pressure or Pressure()
+        self._observations = observations or Observations()
         self._now = now
         self._jitter = jitter
         self._stopping = False
@@ -102,7 +111,11 @@ class Actor:
                     await self.bell.wait(wait)
                     continue
                 lease = secrets.randbits(62)
-                leased = await self._lease(lease)
+                try:
+                    leased = await self._lease(lease)
+                except StorageFull:
+                    await self.bell.wait(ROOM_SECONDS)
+                    continue
                 if not leased:
                     await self.bell.wait(self._until_next_due())
                     continue
@@ -144,7 +157,7 @@ class Actor:
         work: deque[list[Package]] = deque()
         waiting: set[int] = set()  # visitors whose event has to wait, so that their later ones wait too
         try:
-            work.extend(await self._prepared(lease, leased))
+            work.extend(await self._prepared(lease, _least_tried_first(leased)))
             while work and not self._must_pause():
                 batch = [parcel for parcel in work[0] if parcel.visitor not in waiting]
                 held = [parcel for parcel in work.popleft() if parcel.visitor in waiting]
@@ -168,14 +181,18 @@ class Actor:
     async def _prepared(self, lease: int, leased: Sequence[Leased]) -> list[list[Package]]:
         parcels: list[Package] = []
         decided: list[tuple[Leased, Outcome]] = []
+        last: dict[int, Package] = {}  # of each visitor
         for index, row in enumerate(leased):
             if index % PREPARED_AT_ONCE == PREPARED_AT_ONCE - 1:
                 await trio.lowlevel.cancel_shielded_checkpoint()
             result = self._prepare(row)
-            if isinstance(result, Skipped | Rejected):
-                decided.append((row, result))
-            else:
+            if not isinstance(result, Skipped | Rejected):
                 parcels.append(result)
+                last[row.visitor] = result
+            elif row.visitor in last:
+                last[row.visitor].key.trailing.append((row, result))
+            else:
+                decided.append((row, result))
         await self._write(lease, decided, status=None, attempt=None, health=None)
         return batches(parcels, self._destination.limits)
 
@@ -206,7 +223,7 @@ class Actor:
                 )
                 split = len(batch) > 1 and all(isinstance(outcome, RefusedWhole) for outcome in outcomes)
                 if split:
-                    await self._database.run(outbox.record, self.integration.id, attempt)
+                    await self._store(outbox.record, self.integration.id, attempt)
                 else:
                     await self._settle(lease, batch, outcomes, attempt, reply)
         return None if split else outcomes
@@ -229,7 +246,11 @@ class Actor:
         attempt: Attempt | None = None,
         reply: Reply | None = None,
     ) -> None:
-        rows = [(parcel.key.row, outcome) for parcel, outcome in zip(batch, outcomes, strict=True)]
+        rows: list[tuple[Leased, Outcome]] = []
+        for parcel, outcome in zip(batch, outcomes, strict=True):
+            rows.append((parcel.key.row, outcome))
+            wait = Snooze("an earlier event of the visitor waits") if _waits(outcome) else None
+            rows += [(row, wait or decided) for row, decided in parcel.key.trailing]
         health = None if attempt is None else self._take_stock(outcomes)
         await self._write(lease, rows, status=reply.status if reply else None, attempt=attempt, health=health)
         if attempt is not None and attempt.outcome != "delivered":
@@ -255,20 +276,29 @@ class Actor:
             return
         now = self._now()
         settlements = [self._settlement(row, outcome, status, now, asked=attempt is not None) for row, outcome in rows]
+        settled = await self._store(
+            outbox.settle,
+            self.integration.id,
+            lease=lease,
+            settlements=settlements,
+            attempt=attempt,
+            health=health,
+            now=now,
+        )
+        self._observations.settled(self.integration, settled)
+
+    async def _store(
+        self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs a verb, waiting for room on the disk: what the vendor has must not be sent again."""
+        patience = LONGEST_PARTING
         while True:
             try:
-                await self._database.run(
-                    outbox.settle,
-                    self.integration.id,
-                    lease=lease,
-                    settlements=settlements,
-                    attempt=attempt,
-                    health=health,
-                    now=now,
-                )
-                return
-            except StorageFull:  # what the vendor has must not be sent again: wait for room
-                await trio.sleep(1)
+                return await self._database.run(verb, *args, **kwargs)
+            except StorageFull:
+                if self._stopping and (patience := patience - ROOM_SECONDS) < 0:
+                    raise
+                await trio.sleep(ROOM_SECONDS)
 
     def _settlement(self, row: Leased, outcome: Outcome, status: int | None, now: int, *, asked: bool) -> Settlement:
         step = rules.step(
@@ -307,6 +337,17 @@ class Actor:
         if self.health is not Health.PAUSED:
             self.health = health
         return health, None if cause is None else self._recorder.redacted(cause)[:1000]
+
+
+def _least_tried_first(leased: Sequence[Leased]) -> list[Leased]:
+    """Each visitor's events in order, and last the visitors whose events failed most.
+
+    One event at which the vendor falls over would else be the first of every round, and nobody would come after it.
+    """
+    tries: dict[int, int] = {}
+    for row in leased:
+        tries[row.visitor] = max(row.attempts, tries.get(row.visitor, 0))
+    return sorted(leased, key=lambda row: (tries[row.visitor], row.event_id))
 
 
 def _waits(outcome: Outcome) -> bool:

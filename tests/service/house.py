@@ -22,6 +22,15 @@ PATIENCE = 20.0  # seconds until a wait counts as failed; nothing here takes tha
 QUICK = {"retry_base_seconds": 0.05, "retry_cap_seconds": 0.2, "probe_seconds": 0.2, "request_timeout_seconds": 5}
 
 
+async def eventually(condition: Callable[[], Any], words: Callable[[], str] = lambda: "") -> None:
+    """Returns once the condition holds, for what rings no bell."""
+    with trio.move_on_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        return
+    raise AssertionError(f"never came true: {words()}")
+
+
 def tables(
     sandbox: Sandbox | None = None,
     *,
@@ -84,11 +93,7 @@ class Database:
 
     async def until(self, sql: str, *values: Any) -> None:
         """Returns once the query gives something true."""
-        with trio.move_on_after(PATIENCE):
-            while not self.value(sql, *values):
-                await trio.sleep(0.01)
-            return
-        raise AssertionError(f"never true: {sql} {values}; {self.rows('select * from v_backlog')}")
+        await eventually(lambda: self.value(sql, *values), lambda: f"{sql} {self.rows('select * from v_backlog')}")
 
     async def settled(self) -> None:
         """Returns once nothing is open any more."""

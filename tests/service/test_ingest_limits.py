@@ -9,7 +9,7 @@ import trio
 from signal_actor import janitor
 from signal_actor.sandbox import Sandbox
 from tests.service.conftest import OpenHouse
-from tests.service.house import ORIGIN, PATIENCE, SERVER, House, numbered, tables
+from tests.service.house import ORIGIN, PATIENCE, SERVER, House, eventually, numbered, tables
 
 
 def limited(response: Any) -> bool:
@@ -63,7 +63,7 @@ async def overloaded(door: House) -> None:
 
 async def accepts_again(door: House, n: int) -> None:
     with trio.fail_after(PATIENCE):
-        while (await door.post("/v1/t", numbered(n))).status_code != 200:
+        while (await door.post("/v1/t", numbered(n))).status_code != 200:  # noqa: ASYNC110
             await trio.sleep(0.02)
     assert (await door.request("GET", "/readyz")).status_code == 200
 
@@ -77,9 +77,7 @@ async def test_a_full_disk_is_a_503_until_there_is_room_again(
     door = await open_house(tables(sandbox, only=("webhook",), retention={"min_free_bytes": 1_000_000}))
     await accepts_again(door, 1)
     free[0] = 999_999
-    with trio.fail_after(PATIENCE):
-        while door.service.janitor.refusing is None:
-            await trio.sleep(0.02)
+    await eventually(lambda: door.service.janitor.refusing)
     await overloaded(door)
     await door.settled()  # what was accepted goes on being delivered
     free[0] = 10**9
