@@ -162,7 +162,7 @@ def outbox(db: Database) -> None:
             visitor        integer not null,            -- whose order matters: a hash of anonymous id, else user id
             state          text    not null default 'pending'
                            check (state in ('pending', 'leased', 'done', 'skipped', 'dead')),
-            behind         integer not null default 0 check (behind in (0, 1)),  -- waits for the visitor's earlier event
+            behind         integer not null default 0 check (behind in (0, 1)),  -- has to wait for an earlier one
             due_at         integer,                     -- not before; while leased: the lease's end; final: null
             lease          integer,                     -- fences settling: only the holder of this number may
             attempts       integer not null default 0,
@@ -177,7 +177,10 @@ def outbox(db: Database) -> None:
         -- Who has something open: keeps a visitor's events in order. The visitor goes first, so that one event's
         -- deliveries stand side by side: visitors come at random, and every page that is touched is written.
         create index delivery_open on delivery (visitor, integration_id, event_id) where finished_at is null;
-        create index delivery_dead on delivery (integration_id, finished_at) where state = 'dead';
+        -- Which visitors have something in flight, so that nothing else of theirs is leased meanwhile.
+        create index delivery_leased on delivery (integration_id, visitor) where state = 'leased';
+        -- What people look for and replay, in order of acceptance.
+        create index delivery_letters on delivery (state, event_id) where state = 'dead' or state = 'skipped';
 
         create table attempt (
             id             integer primary key,
@@ -286,5 +289,44 @@ def views(db: Database) -> None:
         from person n
         join pipeline p on p.id = n.pipeline_id
         where not exists (select 1 from visitor v where v.pipeline_id = n.pipeline_id and v.user_id = n.user_id);
+        """,
+    )
+
+
+@migrations(name="004_management")
+def management(db: Database) -> None:
+    """Browsers that are logged in, and figures that do not need a scan."""
+    run(
+        db,
+        """
+        create table session (
+            hash       text    primary key,
+            name       text    not null,
+            role       text    not null check (role in ('viewer', 'editor', 'admin')),
+            token_hash text,                                    -- null: opened by a login link
+            csrf       text    not null,
+            created_at integer not null,
+            expires_at integer not null
+        ) strict, without rowid;
+
+        -- What happened how often, by minute. `gone` counts those whose row has left the state, or was forgotten.
+        create table tally (
+            slot  integer not null,                             -- start of the minute, older ones of the day; in ms
+            noun  text    not null check (noun in ('event', 'delivery', 'attempt')),
+            owner integer not null,                             -- event: its pipeline; else the integration
+            label text    not null,                             -- event: type; delivery: final state; attempt: status
+            total integer not null default 0,
+            gone  integer not null default 0,
+            primary key (slot, noun, owner, label)
+        ) strict, without rowid;
+
+        insert into tally (slot, noun, owner, label, total)
+        select received_at / 60000 * 60000, 'event', pipeline_id, type, count(*) from event group by 1, 3, 4;
+        insert into tally (slot, noun, owner, label, total)
+        select finished_at / 60000 * 60000, 'delivery', integration_id, state, count(*)
+        from delivery where finished_at is not null group by 1, 3, 4;
+        insert into tally (slot, noun, owner, label, total)
+        select started_at / 60000 * 60000, 'attempt', integration_id, coalesce(status, ''), count(*)
+        from attempt group by 1, 3, 4;
         """,
     )

@@ -16,6 +16,7 @@ from signal_actor.dispatch.actor import Actor
 from signal_actor.dispatch.pressure import Pressure
 from signal_actor.errors import StorageLost
 from signal_actor.live import Integration, Live
+from signal_actor.observations import Observations
 from signal_actor.store import outbox
 
 GRACE = 10.0  # seconds that requests in flight get when the process stops
@@ -68,13 +69,19 @@ class Post:
 class Supervisor:
     """All actors of the process."""
 
-    def __init__(self, database: Database, destinations: Mapping[str, Destination[Any]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        destinations: Mapping[str, Destination[Any]],
+        observations: Observations | None = None,
+    ) -> None:
         self._database = database
+        self._observations = observations or Observations()
         self._destinations = destinations
         self._posts: dict[int, Post] = {}
         self._by_pipeline: dict[int, list[Post]] = {}
         self._live = Live()
-        self._pressure = Pressure()
+        self.pressure = Pressure()
         self._nursery: trio.Nursery
         self._stop = trio.Event()
 
@@ -100,12 +107,13 @@ class Supervisor:
             integration.settings,
             destination,
             default_consent=pipeline is None or pipeline.settings.default_consent == "granted",
-            pressure=self._pressure,
+            pressure=self.pressure,
+            observations=self._observations,
         )
 
     async def release(self, integration: Integration) -> None:
         """Takes back what an actor that raised had in its hands."""
-        await self._database.run(outbox.release, now=now_ms(), integration_id=integration.id)
+        await self._database.run(outbox.recover, now=now_ms(), integration_id=integration.id)
 
     def assign(self, live: Live) -> None:
         """Brings the actors in line with what is published. Those whose integration did not change go on."""
@@ -126,7 +134,7 @@ class Supervisor:
     async def run(self, live: Live, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Runs the actors until `stop()`; then nothing more is leased and what is in flight gets its grace."""
         async with trio.open_nursery() as watching:
-            watching.start_soon(self._pressure.run)
+            watching.start_soon(self.pressure.run)
             async with trio.open_nursery() as self._nursery:
                 self.assign(live)
                 task_status.started()

@@ -1,68 +1,122 @@
-"""Management app: the Quart app on the management listener."""
+"""Management app: the Quart app on the management listener: API, web UI, metrics, and our own commands."""
 
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from quart import Response, request
 from quart_trio import QuartTrio
+from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
 from signal_actor.errors import Refusal, SignalError, UsageError
-from signal_actor.wire import dumps
+from signal_actor.management import api, metrics, pages, routes, sessions
+from signal_actor.management.office import Office
+from signal_actor.management.routes import json_response
 
 Execute = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
-MAX_BODY = 64 * 1024 * 1024  # bytes: a piece of an import
+MAX_COMMAND = 64 * 1024 * 1024  # bytes: a piece of an import
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "unsupported_encoding"}
+HEADERS = {
+    # Event data comes from strangers: no script, style or frame but our own, and no request leaves for anywhere else.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        " font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",  # a login link's address holds a secret
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
-def app(execute: Execute, secret: Callable[[], str]) -> QuartTrio:
+class BoundedRequest(TrioRequest):
+    """A request whose body is bounded before anybody looks at it. Only our own commands may send much."""
+
+    def __init__(self, method: str, scheme: str, path: str, *args: Any, **kwargs: Any) -> None:
+        kwargs["max_content_length"] = MAX_COMMAND if path == control.PATH else routes.MAX_BODY
+        super().__init__(method, scheme, path, *args, **kwargs)
+
+
+class App(QuartTrio):
+    """Quart with our bounds."""
+
+    request_class = BoundedRequest
+
+
+def app(office: Office, execute: Execute, secret: Callable[[], str]) -> App:
     """The app. `execute` runs a control verb in the service; `secret` proves that the data directory's owner asks."""
-    quart = QuartTrio(__name__, static_folder=None)
-    quart.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    quart = App(__name__, static_folder=None)
+    quart.url_map.strict_slashes = False
+    quart.register_blueprint(api.blueprint(office))
+    quart.register_blueprint(sessions.blueprint(office))
+    quart.register_blueprint(pages.blueprint(office))
 
     @quart.get("/healthz")
     async def healthz() -> Response:
-        return _json(200, {"status": "ok"})
+        return json_response(200, {"status": "ok"})
+
+    @quart.get("/metrics")
+    async def prometheus() -> Response:
+        return Response(await metrics.scrape(office), content_type=metrics.CONTENT_TYPE)
 
     @quart.post(control.PATH)
     async def command() -> Response:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), secret().encode()):
-            raise Refusal(401, "unauthorised", "This endpoint is for signal-actor's own commands.")
+            raise Refusal(401, "unauthorized", "This endpoint is for signal-actor's own commands.")
         asked = await request.get_json(force=True)
-        return _json(200, {"value": await execute(asked["verb"], asked["arguments"])})
+        return json_response(200, {"value": await execute(asked["verb"], asked["arguments"])})
 
-    @quart.errorhandler(Refusal)
-    async def refused(error: Refusal) -> Response:
-        return _error(error.status, error.code, error.message)
+    @quart.after_request
+    async def guarded(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
-    @quart.errorhandler(UsageError)
-    async def wrong(error: UsageError) -> Response:
-        return _error(400, "usage", str(error))
-
-    @quart.errorhandler(SignalError)
-    async def unable(error: SignalError) -> Response:
-        return _error(503, "overloaded", str(error))
-
-    @quart.errorhandler(HTTPException)
-    async def http_error(error: HTTPException) -> Response:
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
-        status = error.code or 500
-        return _error(status, codes.get(status, "invalid_payload"), f"{request.method} {request.path}: {error.name}.")
-
-    @quart.errorhandler(Exception)
-    async def failure(error: Exception) -> Response:
-        quart.logger.error("%s", error, exc_info=error)
-        return _error(500, "internal_error", "Something went wrong here. Try again.")
-
+    _answer_errors(quart)
     return quart
 
 
+def _answer_errors(quart: App) -> None:
+    """Every error has the contract's shape."""
+
+    @quart.errorhandler(Refusal)
+    async def refused(error: Refusal) -> Response:
+        answer = _error(error.status, error.code, error.message)
+        if error.retry_after is not None:
+            answer.headers["Retry-After"] = str(error.retry_after)
+        if error.status == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+
+    @quart.errorhandler(UsageError)
+    async def wrong(error: UsageError) -> Response:
+        return _error(400, "invalid_payload", str(error))
+
+    @quart.errorhandler(SignalError)
+    async def unable(error: SignalError) -> Response:
+        answer = _error(503, "overloaded", str(error))
+        answer.headers["Retry-After"] = "1"
+        return answer
+
+    @quart.errorhandler(HTTPException)
+    async def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        answer = _error(status, CODES.get(status, "invalid_payload"), f"{request.method} {request.path}: {error.name}.")
+        if status == 405:
+            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
+        return answer
+
+    @quart.errorhandler(Exception)
+    async def failure(error: Exception) -> Response:
+        structlog.get_logger().error("management.failed", path=request.path, exc_info=error)
+        return _error(500, "internal_error", "Something went wrong here. Try again.")
+
+
 def _error(status: int, code: str, message: str) -> Response:
-    return _json(status, {"error": code, "code": code, "message": message})
-
-
-def _json(status: int, value: Any) -> Response:
-    return Response(dumps(value), status, content_type="application/json")
+    return json_response(status, {"error": code, "code": code, "message": message})

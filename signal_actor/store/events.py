@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from signal_actor import identity
 from signal_actor.consent import Consent
+from signal_actor.errors import Refusal
 from signal_actor.event import Event
-from signal_actor.store import identities
+from signal_actor.store import identities, tally
 from signal_actor.wire import dumps
 
 DAY = 86_400_000
@@ -30,6 +32,11 @@ def first_id(ms: int) -> int:
     return max(ms - ID_EPOCH, 0) << ID_BITS
 
 
+def accepted_at(event_id: int) -> int:
+    """About when an event was accepted; a burst makes ids run ahead of the clock by milliseconds."""
+    return (event_id >> ID_BITS) + ID_EPOCH
+
+
 def accept(
     connection: sqlite3.Connection, pipeline_id: int, incoming: Sequence[Incoming], *, now: int, dedupe_hours: float
 ) -> int:
@@ -39,9 +46,7 @@ def accept(
     """
     last: int = connection.execute("select coalesce(max(id), 0) from event").fetchone()[0]
     next_id = max(first_id(now), last + 1)
-    # Integrations see the events of one call in order: all but a visitor's first wait behind it.
-    present: set[int] = set()
-    count = 0
+    count = Counter[str]()
     for item in incoming:
         event = item.event
         if not _is_new(connection, identity.message_key(pipeline_id, event["messageId"]), next_id, now, dedupe_hours):
@@ -49,16 +54,16 @@ def accept(
         identities.resolve(connection, pipeline_id, event, item.consent, now=now)
         order = identity.order_key(event)
         _insert(connection, next_id, pipeline_id, event, now)
-        connection.execute(OWE, (next_id, order, order in present, order, now, now, pipeline_id))
-        present.add(order)
+        connection.execute(OWE, (next_id, order, order, now, now, pipeline_id))
         next_id += 1
-        count += 1
-    return count
+        count[event["type"]] += 1
+    tally.add(connection, "event", pipeline_id, count, now=now)
+    return count.total()
 
 
 OWE = """
     insert into delivery (event_id, integration_id, visitor, behind, due_at, window_from)
-    select ?, i.id, ?, ? or exists (
+    select ?, i.id, ?, exists (
                select 1 from delivery d where d.integration_id = i.id and d.visitor = ? and d.finished_at is null
            ), ?, ?
     from integration i
@@ -86,7 +91,8 @@ def _insert(connection: sqlite3.Connection, event_id: int, pipeline_id: int, eve
 
 @lru_cache
 def _unless_seen(days: int) -> str:
-    earlier = " or ".join(f"exists (select 1 from seen where day = ?1 - {n} and key = ?2)" for n in range(days + 1))
+    # From tomorrow's day on: the clock may have been set back over midnight.
+    earlier = " or ".join(f"exists (select 1 from seen where day = ?1 - {n} and key = ?2)" for n in range(-1, days + 1))
     return f"insert into seen (day, key, event_id) select ?1, ?2, ?3 where not ({earlier})"
 
 
@@ -122,3 +128,19 @@ def story(connection: sqlite3.Connection, event_id: int) -> dict[str, Any]:
             " (select attempt_id from attempt_event where event_id = ?) order by attempt_id"
         ),
     }
+
+
+def known(connection: sqlite3.Connection, event_ids: list[int]) -> list[int]:
+    """Those of the ids that are ids of events."""
+    rows = connection.execute(
+        "select id from event where id in (select value from json_each(?)) order by id", (json.dumps(event_ids),)
+    )
+    return [row[0] for row in rows]
+
+
+def payload(connection: sqlite3.Connection, event_id: int) -> str:
+    """A stored event as JSON text. Raises Refusal (404)."""
+    row = connection.execute("select payload from event where id = ?", (event_id,)).fetchone()
+    if row is None:
+        raise Refusal(404, "not_found", f"There is no event {event_id}; retention may have taken it.")
+    return str(row[0])

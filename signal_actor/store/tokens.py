@@ -45,7 +45,11 @@ def create(connection: sqlite3.Connection, name: str, role: Role, *, author: str
 
 def check(connection: sqlite3.Connection, text: str) -> tuple[str, Role] | None:
     """The name and the role behind a token, None for one that is unknown or revoked."""
-    wanted = hashed(text)
+    return owner(connection, hashed(text))
+
+
+def owner(connection: sqlite3.Connection, wanted: str) -> tuple[str, Role] | None:
+    """The name and the role behind a token's hash, None if it is unknown or revoked."""
     row = connection.execute(
         "select name, role, hash from token where hash = ? and revoked_at is null", (wanted,)
     ).fetchone()

@@ -4,6 +4,7 @@ import json
 import sqlite3
 
 from signal_actor.live import Retention
+from signal_actor.store import tally
 from signal_actor.store.events import DAY, HOUR, first_id
 
 CHUNK = 500  # events or keys forgotten in one transaction: a few milliseconds
@@ -29,7 +30,16 @@ def forget_finished(
         """,
         (dead_horizon, horizon, after, first_id(horizon), CHUNK),
     ).fetchall()
-    gone = json.dumps([event_id for event_id, finished in rows if finished])
+    erase_events(connection, [event_id for event_id, finished in rows if finished], now=now)
+    return sum(finished for _, finished in rows), rows[-1][0] if len(rows) == CHUNK else 0
+
+
+def erase_events(connection: sqlite3.Connection, event_ids: list[int], *, now: int) -> tuple[int, int]:
+    """Deletes events with their deliveries, and attempts that were about no others.
+
+    Returns how many deliveries and attempts went.
+    """
+    gone = json.dumps(event_ids)
     attempts = json.dumps(
         [
             row[0]
@@ -39,14 +49,20 @@ def forget_finished(
             )
         ]
     )
-    for table, column in (("delivery", "event_id"), ("attempt_event", "event_id"), ("event", "id")):
-        connection.execute(f"delete from {table} where {column} in (select value from json_each(?))", (gone,))
-    connection.execute(
-        "delete from attempt where id in (select value from json_each(?))"
-        " and not exists (select 1 from attempt_event x where x.attempt_id = attempt.id)",
-        (attempts,),
-    )
-    return sum(finished for _, finished in rows), rows[-1][0] if len(rows) == CHUNK else 0
+    said = "delete from {} where {} in (select value from json_each(?)) {} returning {}"
+
+    def delete(noun: tally.Noun, *parts: str, ids: str = gone) -> int:
+        rows = connection.execute(said.format(*parts), (ids,)).fetchall()
+        tally.remove(connection, noun, (row for row in rows if row[1] is not None), now=now)
+        return len(rows)
+
+    final = "integration_id, case when finished_at is not null then state end"
+    deliveries = delete("delivery", "delivery", "event_id", "", final)
+    connection.execute("delete from attempt_event where event_id in (select value from json_each(?))", (gone,))
+    delete("event", "event", "id", "", "pipeline_id, type")
+    alone = "and not exists (select 1 from attempt_event x where x.attempt_id = attempt.id)"
+    found = "integration_id, coalesce(status, '')"
+    return deliveries, delete("attempt", "attempt", "id", alone, found, ids=attempts)
 
 
 def forget_seen(connection: sqlite3.Connection, retention: Retention, *, now: int) -> int:

@@ -277,7 +277,7 @@ def test_odd_events_have_a_payload_or_a_reason(
 
 
 def encoded(value: Any) -> bytes:
-    return to_json(value)
+    return to_json(value, inf_nan_mode="null")
 
 
 @each

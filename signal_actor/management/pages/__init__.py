@@ -1,0 +1,23 @@
+"""Pages: the web UI, rendered here and made lively by small modules of our own."""
+
+from quart import Blueprint
+
+from signal_actor.management.office import Office
+from signal_actor.management.pages import assets, desk, integrations, letters, library, mappings
+from signal_actor.management.pages.render import render
+
+ROOMS: tuple[desk.Room, ...] = (integrations.room, library.room, letters.room, mappings.room)
+
+
+def blueprint(office: Office) -> Blueprint:
+    """All pages. Who is not logged in is sent to `/login`."""
+    routes = Blueprint("pages", __name__)
+    assets.mount(routes)
+    for room in ROOMS:
+        desk.mount(routes, room, office)
+    return routes
+
+
+async def login_page(problem: str | None) -> str:
+    """The login form; `problem` says why the last try failed."""
+    return render("login.html", problem=problem)

@@ -1,0 +1,1 @@
+"""Tests of the management side, over real sockets."""
