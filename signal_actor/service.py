@@ -29,10 +29,11 @@ from signal_actor.ingest.acceptance import Acceptance
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
-from signal_actor.janitor import Janitor
+from signal_actor.janitor import TRUNCATE, Janitor
 from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
+from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.management.office import Office
 from signal_actor.observations import Observations
@@ -72,6 +73,7 @@ class Service:
             accepted=self._accepted,
             refusing=lambda: self.janitor.refusing,
         )
+        self.feed = Feed(database, self._slug, self.observations)
         self.links = Links(trio.current_time)
         self.office = Office(
             database=database,
@@ -83,10 +85,15 @@ class Service:
             ring=self.supervisor.ring_all,
             lateness=lambda: self.supervisor.pressure.lateness,
             observations=self.observations,
+            feed=self.feed,
             rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
         self._stop = trio.Event()
+
+    def _slug(self, pipeline_id: int) -> str:
+        pipeline = self.live.pipelines.get(pipeline_id)
+        return pipeline.slug if pipeline else str(pipeline_id)
 
     def _accepted(self, pipeline: Pipeline, count: int) -> None:
         self.supervisor.ring(pipeline.id)
@@ -140,6 +147,7 @@ class Service:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
+                nursery.start_soon(self.feed.run)
                 await self._stop.wait()
                 scope.cancel()
 
@@ -147,6 +155,8 @@ class Service:
         """Runs a control verb and makes what it changed live at once."""
         value = await self.database.run(control.execute, self.box, verb, arguments, now=now_ms())
         self.reload()
+        if verb == "forgotten":  # what was erased is gone from the WAL too
+            self.database.writer.between_groups(TRUNCATE)
         return value
 
     def reload(self) -> None:
