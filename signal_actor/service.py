@@ -31,6 +31,7 @@ from signal_actor.janitor import Janitor
 from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
+from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.management.office import Office
 from signal_actor.observations import Observations
@@ -70,6 +71,7 @@ class Service:
             accepted=self._accepted,
             refusing=lambda: self.janitor.refusing,
         )
+        self.feed = Feed(database, self._slug, self.observations)
         self.links = Links(trio.current_time)
         self.office = Office(
             database=database,
@@ -82,11 +84,16 @@ class Service:
             ring=self.supervisor.ring_all,
             lateness=lambda: self.supervisor.pressure.lateness,
             observations=self.observations,
+            feed=self.feed,
             rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
         self._ingest = ""
         self._stop = trio.Event()
+
+    def _slug(self, pipeline_id: int) -> str:
+        pipeline = self.live.pipelines.get(pipeline_id)
+        return pipeline.slug if pipeline else str(pipeline_id)
 
     def _accepted(self, pipeline: Pipeline, count: int) -> None:
         self.supervisor.ring(pipeline.id)
@@ -140,6 +147,7 @@ class Service:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
+                nursery.start_soon(self.feed.run)
                 await self._stop.wait()
                 scope.cancel()
 
