@@ -81,6 +81,7 @@ class Service:
             guard=Guard(database, options.admin_token, now=now_ms, clock=trio.current_time),
             links=self.links,
             live=lambda: self.live,
+            ingest=lambda: self._ingest,
             reload=self.reload,
             ring=self.supervisor.ring_all,
             lateness=lambda: self.supervisor.pressure.lateness,
@@ -89,6 +90,7 @@ class Service:
             rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
+        self._ingest = ""
         self._stop = trio.Event()
 
     def _slug(self, pipeline_id: int) -> str:
@@ -122,6 +124,7 @@ class Service:
                 delivering.start_soon(self._keep_house)
                 async with trio.open_nursery() as listening:
                     ready = await self._listen(listening)
+                    self._ingest = ready.ingest
                     self._address = control.announce(self.options.data_dir, ready.admin)
                     task_status.started(ready)
                     await self._stop.wait()

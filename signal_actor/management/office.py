@@ -74,6 +74,7 @@ class Office:
     feed: Feed
     rehearsal: Rehearsal
     live: Callable[[], Live]
+    ingest: Callable[[], str]  # where the ingest listener is
     reload: Callable[[], None]
     ring: Callable[[], None]
     lateness: Callable[[], float]  # of the event loop, in seconds
