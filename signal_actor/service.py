@@ -23,6 +23,7 @@ from signal_actor import control, opening
 from signal_actor.control import Address
 from signal_actor.database import Database, now_ms
 from signal_actor.destinations.registry import destinations
+from signal_actor.dispatch.rehearsal import Rehearsal
 from signal_actor.dispatch.supervisor import Supervisor
 from signal_actor.ingest.acceptance import Acceptance
 from signal_actor.ingest.door import Door
@@ -80,6 +81,9 @@ class Service:
             live=lambda: self.live,
             reload=self.reload,
             ring=self.supervisor.ring_all,
+            lateness=lambda: self.supervisor.pressure.lateness,
+            observations=self.observations,
+            rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
         self._stop = trio.Event()
