@@ -162,7 +162,7 @@ def outbox(db: Database) -> None:
             visitor        integer not null,            -- whose order matters: a hash of anonymous id, else user id
             state          text    not null default 'pending'
                            check (state in ('pending', 'leased', 'done', 'skipped', 'dead')),
-            behind         integer not null default 0 check (behind in (0, 1)),  -- waits for the visitor's earlier event
+            behind         integer not null default 0 check (behind in (0, 1)),  -- has to wait for an earlier one
             due_at         integer,                     -- not before; while leased: the lease's end; final: null
             lease          integer,                     -- fences settling: only the holder of this number may
             attempts       integer not null default 0,

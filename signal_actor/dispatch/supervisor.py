@@ -61,7 +61,7 @@ class Post:
                 raise
             except* Exception:
                 failures += 1
-                structlog.get_logger().exception("actor.failed", integration=self._wanted.slug)
+                structlog.get_logger().exception("actor.failed", integration=self.actor.integration.slug)
                 with trio.move_on_after(min(RESTART_BASE * 2.0**failures, RESTART_CAP)):
                     await self._changed.wait()
 

@@ -84,9 +84,7 @@ class Acceptance:
         """Whether this source may send to this pipeline. A request without Origin is not a browser's."""
         settings = pipeline.settings
         if request.origin is not None:
-            if not settings.admits(request.origin):
-                text = f"The origin {request.origin[:200]} is not among the pipeline's allowed origins."
-                raise Refusal(403, "origin_not_allowed", text)
+            check_origin(settings, request.origin)
         elif endpoint.server and settings.ip_allowlist:
             address = request.address()
             if address is None or not any(address in network for network in settings.ip_allowlist):
@@ -173,6 +171,13 @@ class Acceptance:
 def _speaks_of_consent(envelope: dict[str, Any]) -> bool:
     context = envelope.get("context")
     return isinstance(context, dict) and context.get("consent") is not None
+
+
+def check_origin(settings: PipelineSettings, origin: str) -> None:
+    """Raises `Refusal` 403 if a page of this origin may not use the pipeline."""
+    if not settings.admits(origin):
+        text = f"The origin {origin[:200]} is not among the pipeline's allowed origins."
+        raise Refusal(403, "origin_not_allowed", text)
 
 
 def _body_key(value: Any) -> str | None:

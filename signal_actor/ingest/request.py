@@ -18,7 +18,8 @@ Address = IPv4Address | IPv6Address
 
 COOKIE = "_dfid"
 LONGEST_ID = 255
-_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])(:[0-9]{{1,5}})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -44,6 +45,11 @@ class Request:
     def origin(self) -> str | None:
         """The page's origin; None if no browser's page asks."""
         return self.headers.get(b"origin")
+
+    @property
+    def has_host(self) -> bool:
+        """Whether `Host` can be one, or is missing, as in HTTP/1.0."""
+        return b"host" not in self.headers or _HOST.fullmatch(self.headers[b"host"]) is not None
 
     @property
     def visitor(self) -> str | None:
@@ -117,7 +123,7 @@ class Request:
         host = self._forwarded(b"x-forwarded-host") or self.headers.get(b"host", "")
         prefix = self._forwarded(b"x-forwarded-prefix").rstrip("/")
         if not (_HOST.fullmatch(host) and _PREFIX.fullmatch(prefix)):
-            raise Refusal(400, "invalid_payload", f"Host: {(host + prefix)[:200]!r} cannot be reached by a browser.")
+            raise Refusal(400, "invalid_payload", f"Host: {(host + prefix)[:200]!r} is no host.")
         return host.lower() + prefix
 
     def _forwarded(self, name: bytes) -> str:

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
 from signal_actor.errors import Refusal, SignalError, UsageError
-from signal_actor.management import api, pages, routes, sessions
+from signal_actor.management import api, metrics, pages, routes, sessions
 from signal_actor.management.office import Office
 from signal_actor.management.routes import json_response
 
@@ -59,6 +59,10 @@ def app(office: Office, execute: Execute, secret: Callable[[], str]) -> App:
     @quart.get("/healthz")
     async def healthz() -> Response:
         return json_response(200, {"status": "ok"})
+
+    @quart.get("/metrics")
+    async def prometheus() -> Response:
+        return Response(await metrics.scrape(office), content_type=metrics.CONTENT_TYPE)
 
     @quart.post(control.PATH)
     async def command() -> Response:

@@ -2,17 +2,63 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from signal_actor.database import Database, now_ms
-from signal_actor.live import Live
+from signal_actor.errors import Refusal
+from signal_actor.event import Event
+from signal_actor.live import Integration, Live
 from signal_actor.management.auth import Guard
+from signal_actor.management.cache import Cache
 from signal_actor.management.login import Links
+from signal_actor.observations import Observations
 from signal_actor.secrets import Box
+from signal_actor.store import pipelines
 
 P = ParamSpec("P")
 T = TypeVar("T")
+E = TypeVar("E", covariant=True)
+
+
+class Rehearsed(Protocol):
+    """What an integration would make of an event; `dispatch.rehearsal.Rehearsed` is one."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def payload(self) -> object: ...
+    @property
+    def request(self) -> dict[str, object] | None: ...
+
+
+class Tested(Protocol):
+    """What came of sending an event; `dispatch.rehearsal.Tested` is one."""
+
+    @property
+    def request(self) -> dict[str, object] | None: ...
+    @property
+    def response(self) -> dict[str, object] | None: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def duration_ms(self) -> int: ...
+
+
+class Rehearsal(Protocol):
+    """Tries an integration out; `dispatch.rehearsal.Rehearsal` is one, on the same floor as this room."""
+
+    def preview(
+        self, integration: Integration, event: Event, consent: str | None, *, default_consent: bool, now: int
+    ) -> Rehearsed: ...
+
+    async def test(self, integration: Integration, event: Event, *, now: int) -> Tested: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +69,14 @@ class Office:
     box: Box
     guard: Guard
     links: Links
+    observations: Observations
+    rehearsal: Rehearsal
     live: Callable[[], Live]
     reload: Callable[[], None]
     ring: Callable[[], None]
+    lateness: Callable[[], float]  # of the event loop, in seconds
     now: Callable[[], int] = now_ms
+    cache: Cache[Any] = field(default_factory=Cache)
 
     async def change(
         self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -35,3 +85,20 @@ class Office:
         value = await self.database.run(verb, *args, **kwargs)
         self.reload()
         return value
+
+    def pipeline(self, name: str) -> int:
+        """The id of the pipeline that goes by a slug or an id. Raises Refusal (404)."""
+        found = self.database.read(pipelines.identified, name)
+        if found is None and name.isascii() and name.isdigit() and len(name) < 19:
+            found = int(name)
+        if found is None:
+            raise Refusal(404, "not_found", f"There is no pipeline {name[:80]!r}.")
+        return found
+
+    def only_pipeline(self) -> int:
+        """The id of the only pipeline there is. Raises Refusal (400) if it would have to be chosen."""
+        known = self.database.read(pipelines.ids)
+        if len(known) != 1:
+            slugs = ", ".join(pipeline.slug for pipeline in self.live().pipelines.values()) or "none yet"
+            raise Refusal(400, "invalid_payload", f"pipeline: say which; there are {slugs}.")
+        return known[0]

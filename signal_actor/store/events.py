@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from signal_actor import identity
 from signal_actor.consent import Consent
+from signal_actor.errors import Refusal
 from signal_actor.event import Event
 from signal_actor.store import identities, tally
 from signal_actor.wire import dumps
@@ -127,3 +128,19 @@ def story(connection: sqlite3.Connection, event_id: int) -> dict[str, Any]:
             " (select attempt_id from attempt_event where event_id = ?) order by attempt_id"
         ),
     }
+
+
+def known(connection: sqlite3.Connection, event_ids: list[int]) -> list[int]:
+    """Those of the ids that are ids of events."""
+    rows = connection.execute(
+        "select id from event where id in (select value from json_each(?)) order by id", (json.dumps(event_ids),)
+    )
+    return [row[0] for row in rows]
+
+
+def payload(connection: sqlite3.Connection, event_id: int) -> str:
+    """A stored event as JSON text. Raises Refusal (404)."""
+    row = connection.execute("select payload from event where id = ?", (event_id,)).fetchone()
+    if row is None:
+        raise Refusal(404, "not_found", f"There is no event {event_id}; retention may have taken it.")
+    return str(row[0])

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from signal_actor import mapping, secrets, wanted
+from signal_actor import live, mapping, secrets, wanted
+from signal_actor.delivery.rules import Health
 from signal_actor.errors import Refusal
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
-from signal_actor.store import audit, revisions
+from signal_actor.store import audit, notes, revisions
 from signal_actor.store.documents import Document, Entry, entry, table
 
 MASK = "***"
@@ -148,6 +149,53 @@ def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Show
     ).fetchone()
     published = live is not None and live.id == integration_id
     return Shown(integration_id, pipeline_id, slug, table(item, masked), row[0], published, live != item, *row[1:])
+
+
+def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = None) -> list[Shown]:
+    """Every integration for people, by pipeline; those that wait in a draft too."""
+    pipelines = connection.execute(
+        "select id from pipeline where deleted_at is null and (?1 is null or slug = ?1) order by id", (pipeline,)
+    ).fetchall()
+    pending = [item for (pipeline_id,) in pipelines for item in _pending(connection, pipeline_id).integrations.values()]
+    return [shown(connection, item.id, box) for item in pending if item.id is not None]
+
+
+def drafted(
+    connection: sqlite3.Connection, integration_id: int, box: Box, *, mappings: Mapping[str, Any] | None = None
+) -> tuple[live.Integration, bool]:
+    """The integration as the draft would have it, and whether consent is granted by default.
+
+    `mappings` takes the place of the draft's changes to the variant.
+
+    Raises:
+        ConfigurationError: the mappings are wrong.
+        Refusal: 404, there is no such integration.
+    """
+    pipeline_id, slug, item = _found(connection, integration_id)
+    changes = item.mappings if mappings is None else mappings
+    problems = Problems()
+    config = {**item.config, **box.decrypt(item.secrets)}
+    settings = wanted.fitting(item.vendor, item.variant, config, changes, f"integrations.{slug}", problems)
+    problems.done()
+    policy = live.DeliveryPolicy().overlaid(notes.get(connection, "delivery") or {}).overlaid(item.delivery)
+    integration = live.Integration(
+        id=integration_id,
+        pipeline_id=pipeline_id,
+        pipeline=revisions.slug(connection, pipeline_id),
+        slug=slug,
+        name=item.name,
+        vendor=item.vendor,
+        variant=item.variant,
+        enabled=item.enabled,
+        settings=settings,
+        consent_categories=item.consent_categories,
+        policy=policy,
+        mappings=changes,
+        health=Health.OK,
+        health_reason=None,
+        removed=False,
+    )
+    return integration, _pending(connection, pipeline_id).settings.default_consent == "granted"
 
 
 def _check(problems: Problems) -> Callable[[str, Any, str], wanted.Integration | None]:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from signal_actor.wire import iso, milliseconds
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
 REPLAYABLE = ("dead", "skipped")  # what is done is never sent again
 DISCARDABLE = ("dead", "pending")
+NEWEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,20 @@ def listed(
     return found
 
 
+def newest(
+    connection: sqlite3.Connection, wanted: Filter, *, limit: int, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Deliveries for people, newest first: event id and name, when it was accepted, state and what was said last."""
+    condition, values = wanted.where()
+    cursor = connection.execute(
+        "select d.event_id, e.type, e.name, e.received_at, i.slug as integration, d.state, d.attempts, d.due_at,"
+        f" d.last_status, d.last_error, d.finished_at {FROM}"
+        f" where {condition} and d.event_id < ? order by d.event_id desc limit ?",
+        [*values, NEWEST_ID if before is None else before, limit],
+    )
+    return _dicts(cursor)
+
+
 def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
@@ -157,11 +173,12 @@ def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values:
     )
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
-    left = [(integration_id, state) for _, integration_id, _, state in rows if state != "pending"]
-    tally.remove(connection, "delivery", left, now=said["now"])
+    owners = [integration_id for _, integration_id, *_ in rows]
+    if wanted.state != "pending":
+        tally.remove(connection, "delivery", ((owner, str(wanted.state)) for owner in owners), now=said["now"])
     if said["action"] == "discard":
-        for integration_id, those in visitors.items():
-            tally.add(connection, "delivery", integration_id, {"skipped": len(those)}, now=said["now"])
+        for owner, count in Counter(owners).items():
+            tally.add(connection, "delivery", owner, {"skipped": count}, now=said["now"])
     if rows:
         audit.record(
             connection,

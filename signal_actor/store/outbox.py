@@ -5,7 +5,7 @@ Laws, for every integration:
 2. While it has something in flight it has no head, so that nothing else of it can be leased.
 3. A lease takes heads, and behind each what follows it without a gap.
 4. Only the holder of a lease settles it: every update that ends one names the lease.
-5. A lease whose holder did not live to settle it is released before the next holder starts, and an attempt says so.
+5. A lease whose holder did not live to settle it is released before the next holder starts; the attempts say so.
 """
 
 import json
@@ -53,9 +53,8 @@ class Attempt(NamedTuple):
     error: str | None
     event_ids: Sequence[int]
 
-    def without(self, erased: set[int]) -> "Attempt":
-        """The attempt without what it says about events that were erased while it was under way."""
-        left = [event_id for event_id in self.event_ids if event_id not in erased]
+    def about(self, left: Sequence[int]) -> "Attempt":
+        """The attempt after events of it were erased while it was under way: without what it says, about the rest."""
         return self._replace(request_body=None, response_body=None, error=ERASED, event_ids=left)
 
 
@@ -133,6 +132,7 @@ def settle(
 ) -> list[Settlement]:
     """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward.
 
+    `held` are visitors of whom the same lease holds further deliveries; their turn comes when those are settled.
     Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
     """
     settled = [
@@ -147,10 +147,7 @@ def settle(
     tally.add(connection, "delivery", integration_id, final, now=now)
     promote(connection, integration_id, [s.visitor for s in settlements])
     if attempt is not None:
-        erased = {s.event_id for s in settlements} - {s.event_id for s in settled}
-        attempt = attempt.without(erased) if erased else attempt
-        if attempt.event_ids:
-            record(connection, integration_id, attempt)
+        record(connection, integration_id, attempt)
     if health is not None:
         integrations.note_health(connection, integration_id, *health, now=now)
     return settled
@@ -158,6 +155,13 @@ def settle(
 
 def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
     """Keeps one attempt and which events it was about."""
+    there = connection.execute(
+        "select id from event where id in (select value from json_each(?))", (json.dumps(list(attempt.event_ids)),)
+    ).fetchall()
+    if len(there) < len(attempt.event_ids):
+        attempt = attempt.about([row[0] for row in there])
+    if not there:
+        return
     cursor = connection.execute(
         "insert into attempt (integration_id, started_at, duration_ms, events, status, outcome, request_body,"
         " response_body, error) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from signal_actor import mapping, secrets, wanted
@@ -11,7 +12,7 @@ from signal_actor.live import DeliveryPolicy, Integration, Live, Pipeline, Pipel
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
 from signal_actor.store import audit, keys, notes, revisions
-from signal_actor.store.documents import Document
+from signal_actor.store.documents import Change, Document, diff
 
 ELSEWHERE = {"integrations": "integrations are installed by themselves, leave them out"}
 
@@ -42,6 +43,50 @@ def live(connection: sqlite3.Connection, box: Box) -> Live:
         by_key={key: pipeline for pipeline in pipelines.values() for key in pipeline.keys},
         integrations={item.id: item for item in integrations},
         retention=Retention.model_validate(notes.get(connection, "retention") or {}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A pipeline for people: the draft's values if there is a draft. `changes` are what publishing would change."""
+
+    id: int
+    slug: str
+    name: str
+    settings: PipelineSettings
+    keys: tuple[str, ...]
+    integrations: tuple[str, ...]
+    revision: int
+    draft: bool
+    changes: list[Change]
+    created_at: int
+
+
+def ids(connection: sqlite3.Connection) -> list[int]:
+    """The ids of all pipelines."""
+    return [row[0] for row in connection.execute("select id from pipeline where deleted_at is null order by id")]
+
+
+def shown(connection: sqlite3.Connection, pipeline_id: int, box: Box) -> Shown:
+    """A pipeline for people. Raises Refusal (404)."""
+    published = revisions.published(connection, pipeline_id)
+    pending = revisions.draft(connection, pipeline_id)
+    slug = revisions.slug(connection, pipeline_id)
+    document = pending or published
+    revision, created_at = connection.execute(
+        "select revision, created_at from pipeline where id = ?", (pipeline_id,)
+    ).fetchone()
+    return Shown(
+        id=pipeline_id,
+        slug=slug,
+        name=document.name,
+        settings=document.settings,
+        keys=keys.of(connection, pipeline_id),
+        integrations=tuple(document.integrations),
+        revision=revision,
+        draft=pending is not None,
+        changes=[] if pending is None else diff(published, pending, f"pipelines.{slug}", box),
+        created_at=created_at,
     )
 
 

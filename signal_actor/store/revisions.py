@@ -23,7 +23,7 @@ from signal_actor.live import PipelineSettings
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
 from signal_actor.store import audit
-from signal_actor.store.documents import Document, Entry
+from signal_actor.store.documents import Change, Document, Entry, diff
 from signal_actor.wanted import fitting
 from signal_actor.wire import dumps
 
@@ -50,6 +50,11 @@ def draft(connection: sqlite3.Connection, pipeline_id: int) -> Document | None:
     """What is edited and not published yet. Raises Refusal (404) if there is no such pipeline."""
     (text,) = _pipeline(connection, pipeline_id, "draft")
     return Document.model_validate_json(text) if text else None
+
+
+def has_draft(connection: sqlite3.Connection, pipeline_id: int) -> bool:
+    """Whether there is something to publish. Raises Refusal (404) if there is no such pipeline."""
+    return bool(_pipeline(connection, pipeline_id, "draft is not null")[0])
 
 
 def document(connection: sqlite3.Connection, pipeline_id: int, number: int) -> Document:
@@ -94,6 +99,20 @@ def edit(
         live = published(connection, pipeline_id)
     if pending is not None or not publish:
         keep_draft(connection, pipeline_id, change(pending or live))
+
+
+def discard_draft(connection: sqlite3.Connection, pipeline_id: int, *, author: str, now: int) -> None:
+    """Throws away what is not published yet. Raises Refusal (404) if there is no such pipeline."""
+    if draft(connection, pipeline_id) is not None:
+        connection.execute("update pipeline set draft = null where id = ?", (pipeline_id,))
+        audit.record(connection, actor=author, action="discard draft", target=f"pipeline/{pipeline_id}", now=now)
+
+
+def changes(connection: sqlite3.Connection, pipeline_id: int, number: int, box: Box) -> list[Change]:
+    """What a revision changed, against the one before. Raises Refusal (404)."""
+    before = document(connection, pipeline_id, number - 1) if number > 1 else None
+    path = f"pipelines.{slug(connection, pipeline_id)}"
+    return diff(before, document(connection, pipeline_id, number), path, box)
 
 
 def keep_draft(connection: sqlite3.Connection, pipeline_id: int, pending: Document) -> None:

@@ -32,7 +32,7 @@ class Row:
 
 
 class Outbox(RuleBasedStateMachine):
-    """Accepting, leasing, settling, crashing, replaying, discarding, clocks that jump, integrations that come and go."""
+    """Accepting, leasing, settling, crashing, replaying, discarding, jumping clocks, integrations that come and go."""
 
     @initialize()
     def open(self) -> None:
@@ -222,7 +222,8 @@ class Outbox(RuleBasedStateMachine):
     @invariant()
     def the_model_is_right(self) -> None:
         found = self.connection.execute(
-            "select event_id, integration_id, visitor, state, due_at, attempts, lease, finished_at is null from delivery"
+            "select event_id, integration_id, visitor, state, due_at, attempts, lease, finished_at is null"
+            " from delivery"
         ).fetchall()
         assert {(row[0], row[1]) for row in found} == self.model.keys(), "a delivery was lost or made up"
         for event_id, key, visitor, state, due_at, attempts, lease, unfinished in found:

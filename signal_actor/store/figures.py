@@ -1,0 +1,103 @@
+"""Figures: how much there is of what, for statistics and metrics. Read from rows, never estimated."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signal_actor.store.events import ID_BITS, ID_EPOCH, first_id
+
+SAMPLE = 100_000  # newest deliveries that percentiles are taken from; exact up to here
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """An integration, live, waiting in a draft, or removed."""
+
+    id: int
+    pipeline_id: int
+    pipeline: str
+    slug: str
+    vendor: str
+    name: str
+    health: str
+    health_reason: str | None
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Where the deliveries of the events of a time span stand. `retrying` are those of `pending` that met a failure."""
+
+    pending: int
+    retrying: int
+    delivered: int
+    skipped: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What is owed. `oldest` is the earliest open event's acceptance in ms."""
+
+    integration_id: int
+    pending: int
+    leased: int
+    oldest: int
+
+
+def integrations(connection: sqlite3.Connection) -> list[Who]:
+    """All integrations that there ever were."""
+    rows = connection.execute(
+        "select i.id, i.pipeline_id, p.slug, i.slug, i.vendor, i.name, i.health, i.health_reason,"
+        " i.deleted_at is not null from integration i join pipeline p on p.id = i.pipeline_id order by i.id"
+    )
+    return [Who(*row) for row in rows]
+
+
+def pipelines(connection: sqlite3.Connection) -> dict[int, str]:
+    """Slugs of all pipelines that there ever were."""
+    return dict(connection.execute("select id, slug from pipeline order by id"))
+
+
+def fates(connection: sqlite3.Connection, integration_ids: Sequence[int], *, since: int, until: int) -> dict[int, Fate]:
+    """What became of the events accepted from `since` until before `until`, in ms, one pass over their deliveries."""
+    found: dict[int, Fate] = {}
+    for integration_id in integration_ids:
+        row = connection.execute(
+            """
+            select count(*) filter (where finished_at is null),
+                   count(*) filter (where finished_at is null and attempts > (state = 'leased')),
+                   count(*) filter (where state = 'done'),
+                   count(*) filter (where state = 'skipped'),
+                   count(*) filter (where state = 'dead')
+            from delivery where event_id >= ? and event_id < ? and integration_id = ?
+            """,
+            (first_id(since), first_id(until), integration_id),
+        ).fetchone()
+        found[integration_id] = Fate(*row)
+    return found
+
+
+def latencies(
+    connection: sqlite3.Connection, integration_ids: Sequence[int], *, since: int, until: int
+) -> list[tuple[int, int, int]]:
+    """(integration, ms from acceptance to delivery, how many), of the newest SAMPLE deliveries in the span."""
+    if not integration_ids:
+        return []
+    marks = ", ".join("?" * len(integration_ids))
+    return connection.execute(
+        f"select integration_id, max(finished_at - ((event_id >> {ID_BITS}) + {ID_EPOCH}), 0), count(*) from ("
+        "  select * from delivery where event_id >= ? and event_id < ? and state = 'done'"
+        f" and integration_id in ({marks}) order by event_id desc limit {SAMPLE}"
+        ") group by 1, 2 order by 2",
+        (first_id(since), first_id(until), *integration_ids),
+    ).fetchall()
+
+
+def owed(connection: sqlite3.Connection) -> dict[int, Open]:
+    """What every integration is owed now."""
+    rows = connection.execute(
+        f"select integration_id, count(*) - sum(state = 'leased'), sum(state = 'leased'),"
+        f" (min(event_id) >> {ID_BITS}) + {ID_EPOCH} from delivery where finished_at is null group by integration_id"
+    )
+    return {row[0]: Open(*row) for row in rows}

@@ -1,0 +1,195 @@
+"""Search: events and deliveries that people look for, newest first, page by page.
+
+A page looks at no more than BUDGET events, a window at a time, so that no search holds a reading transaction for long
+(the WAL could not be checkpointed) and none costs more than a second or two. An index for every field people search
+by would cost every event that is accepted; a search that comes to the end of its budget says where to go on.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from signal_actor.delivery.rules import State
+from signal_actor.errors import Refusal
+from signal_actor.store.events import first_id
+from signal_actor.wire import iso, milliseconds
+
+WINDOW = 20_000  # events
+BUDGET = 1_000_000  # events; more than a second's work
+LAST = 2**62
+
+Row = dict[str, Any]
+Position = tuple[int, int]  # event id and integration id
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for; None does not matter. Times are ISO 8601 of acceptance."""
+
+    pipeline: str | None = None
+    integration: str | None = None
+    type: str | None = None
+    event: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    message_id: str | None = None
+    state: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    def span(self) -> tuple[int, int]:
+        """Ids from, and up to but without."""
+        since = 0 if self.since is None else first_id(_ms("since", self.since))
+        return since, LAST if self.until is None else first_id(_ms("until", self.until))
+
+
+ABOUT_EVENT = {
+    "pipeline": "e.pipeline_id in (select id from pipeline where slug = ?)",
+    "type": "e.type = ?",
+    "event": "e.name = ?",
+    "user_id": "e.user_id = ?",
+    "anonymous_id": "e.anonymous_id = ?",
+    "message_id": "e.message_id = ?",
+}
+ABOUT_DELIVERY = {
+    "integration": "d.integration_id in (select id from integration where slug = ?)",
+    "state": "d.state = ?",
+}
+EVENT = "e.id, e.received_at, p.slug, e.type, e.name, e.message_id, e.anonymous_id, e.user_id, e.payload"
+DELIVERY = """
+    d.event_id, d.integration_id, e.message_id, e.type, e.name, p.slug, i.slug, i.vendor, d.state, d.attempts,
+    case d.state when 'pending' then d.due_at end, case d.state when 'leased' then d.due_at end, d.last_status,
+    d.last_error, e.received_at, d.finished_at
+"""
+
+
+def events(
+    connection: sqlite3.Connection, wanted: Wanted, *, before: int | None, limit: int
+) -> tuple[list[Row], int | None]:
+    """Events, newest first, and the id before which to go on; None at the end."""
+    conditions, values = _conditions(wanted, ABOUT_EVENT)
+    owed, bound = _conditions(wanted, ABOUT_DELIVERY)
+    if owed:
+        conditions.append(f"exists (select 1 from delivery d where d.event_id = e.id and {' and '.join(owed)})")
+    said = " and ".join(["e.id >= ? and e.id < ?", *conditions])
+    sql = f"select {EVENT} from event e join pipeline p on p.id = e.pipeline_id where {said} order by e.id desc limit ?"
+
+    def window(low: int, high: int, left: int) -> list[Any]:
+        return connection.execute(sql, (low, high, *values, *bound, left)).fetchall()
+
+    rows, after = _through(connection, wanted, before, limit, window, lambda row: row[0])
+    found = [_event(row) for row in rows]
+    states = _states(connection, [row[0] for row in rows])
+    for item in found:
+        item["deliveries"] = states.get(item["event_id"], {})
+    return found, after
+
+
+def deliveries(
+    connection: sqlite3.Connection, wanted: Wanted, *, before: Position | None, limit: int
+) -> tuple[list[Row], Position | None]:
+    """Deliveries, newest event first, and the position before which to go on; None at the end."""
+    conditions, values = _conditions(wanted, ABOUT_EVENT | {"integration": ABOUT_DELIVERY["integration"]})
+    if wanted.state is not None:  # spelt out, because an index of some states is of no use for a parameter
+        conditions.append(f"d.state = '{_state(wanted.state)}'")
+    said = " and ".join(["d.event_id >= ? and d.event_id < ?", "(d.event_id, d.integration_id) < (?, ?)", *conditions])
+    sql = f"""
+        select {DELIVERY} from delivery d join event e on e.id = d.event_id
+        join integration i on i.id = d.integration_id join pipeline p on p.id = i.pipeline_id
+        where {said} order by d.event_id desc, d.integration_id desc limit ?
+    """
+    edge = before or (LAST, 0)
+
+    def window(low: int, high: int, left: int) -> list[Any]:
+        return connection.execute(sql, (low, high, *edge, *values, left)).fetchall()
+
+    # Those of one event may be on two pages, so the event of the cursor is looked at again.
+    rows, after = _through(connection, wanted, edge[0] + 1, limit, window, lambda row: row[0])
+    following = None if after is None else (after, 0) if len(rows) < limit else (rows[-1][0], rows[-1][1])
+    return [_delivery(row) for row in rows], following
+
+
+def _through(
+    connection: sqlite3.Connection,
+    wanted: Wanted,
+    before: int | None,
+    limit: int,
+    window: Callable[[int, int, int], list[Any]],
+    key: Callable[[Any], int],
+) -> tuple[list[Any], int | None]:
+    """Looks through windows of events until the page is full, the budget is spent or nothing is left."""
+    low, high = wanted.span()
+    high = min(high, before or LAST)
+    found: list[Any] = []
+    for edge in _edges(connection, low, high):
+        found += window(edge, high, limit - len(found))
+        if len(found) >= limit:
+            return found, key(found[-1])
+        high = edge
+        if edge <= low:
+            return found, None
+    return found, high
+
+
+def _edges(connection: sqlite3.Connection, low: int, high: int) -> Iterator[int]:
+    """Lower ends of windows, going down; the last one is `low` if the budget reaches there."""
+    for _ in range(BUDGET // WINDOW):
+        row = connection.execute(
+            "select id from event where id < ? and id >= ? order by id desc limit 1 offset ?", (high, low, WINDOW - 1)
+        ).fetchone()
+        high = low if row is None else row[0]
+        yield high
+        if row is None:
+            return
+
+
+def _conditions(wanted: Wanted, known: dict[str, str]) -> tuple[list[str], list[Any]]:
+    given = {name: getattr(wanted, name) for name in known if getattr(wanted, name) is not None}
+    if "state" in given:
+        _state(given["state"])
+    return [known[name] for name in given], list(given.values())
+
+
+def _states(connection: sqlite3.Connection, ids: list[int]) -> dict[int, dict[str, str]]:
+    """Where the deliveries of events stand, by the integrations' slugs."""
+    found: dict[int, dict[str, str]] = {}
+    for event_id, slug, state in connection.execute(
+        "select d.event_id, i.slug, d.state from delivery d join integration i on i.id = d.integration_id"
+        " where d.event_id in (select value from json_each(?)) order by i.id",
+        (json.dumps(ids),),
+    ):
+        found.setdefault(event_id, {})[slug] = state
+    return found
+
+
+def _event(row: Any) -> Row:
+    names = ("event_id", "received_at", "pipeline", "type", "name", "message_id", "anonymous_id", "user_id", "payload")
+    item = dict(zip(names, row, strict=True))
+    return item | {"received_at": iso(row[1]), "payload": json.loads(row[8])}
+
+
+def _delivery(row: Any) -> Row:
+    names = (
+        *("event_id", "integration_id", "message_id", "type", "name", "pipeline", "integration", "vendor", "state"),
+        *("attempts", "due_at", "leased_until", "last_status", "last_error", "accepted_at", "finished_at"),
+    )
+    item = dict(zip(names, row, strict=True))
+    for name in ("due_at", "leased_until", "accepted_at", "finished_at"):
+        item[name] = None if item[name] is None else iso(item[name])
+    return item
+
+
+def _state(text: str) -> str:
+    if text not in set(State):
+        raise Refusal(400, "invalid_payload", f"state: {text[:40]!r} is none of {', '.join(State)}.")
+    return text
+
+
+def _ms(name: str, text: str) -> int:
+    try:
+        return milliseconds(text)
+    except ValueError:
+        message = f"{name}: {text[:40]!r} is no ISO 8601 time, such as 2026-02-25T14:30:00Z."
+        raise Refusal(400, "invalid_payload", message) from None
