@@ -26,6 +26,7 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.dispatch.rehearsal import Rehearsal
 from signal_actor.dispatch.supervisor import Supervisor
 from signal_actor.ingest.acceptance import Acceptance
+from signal_actor.ingest.datafly.shelf import Shelf, datafly
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
@@ -74,6 +75,7 @@ class Service:
             refusing=lambda: self.janitor.refusing,
         )
         self.feed = Feed(database, self._slug, self.observations)
+        self.shelf = Shelf(database, self.live)
         self.links = Links(trio.current_time)
         self.office = Office(
             database=database,
@@ -136,7 +138,7 @@ class Service:
         trusted = self.options.trusted_proxies
         door = Door(
             self.acceptance,
-            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted)),
+            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted), datafly(self.shelf)),
             trusted=trusted,
         )
         door.refused = self.observations.refuse
@@ -151,6 +153,7 @@ class Service:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
                 nursery.start_soon(self.feed.run)
+                nursery.start_soon(self.shelf.run)
                 await self._stop.wait()
                 scope.cancel()
 
@@ -166,6 +169,7 @@ class Service:
         """Makes what is published the truth of every room."""
         self.live = self.acceptance.live = self.database.read(pipelines.live, self.box)
         self.supervisor.assign(self.live)
+        self.shelf.put(self.live)
         self.supervisor.ring_all()
 
     async def _probe(self) -> None:
