@@ -68,7 +68,8 @@ ABOUT = """
 """
 OPEN = "f.integration_id = {} and f.visitor = {} and f.finished_at is null and f.event_id > {}"
 HEADS = f"""
-    select {COLUMNS}, exists (select 1 from delivery f where {OPEN.format("d.integration_id", "d.visitor", "d.event_id")})
+    select {COLUMNS},
+           exists (select 1 from delivery f where {OPEN.format("d.integration_id", "d.visitor", "d.event_id")})
     from delivery d {ABOUT}
     where d.integration_id = ? and d.state = 'pending' and d.behind = 0 and d.due_at <= ?
     order by d.due_at, d.event_id limit ?
