@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,22 @@ def obey() -> None:
             os.environ.clear()
             os.environ.update(order["env"])
             sys.argv = ["signal-actor", *order["arguments"]]
-            main()
+            _leave(main)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def _leave(main: Callable[[], None]) -> None:
+    """Ends this process as `main` wants, without taking down what was imported before the fork: that is most of it."""
+    code: Any = 1
+    try:
+        main()
+    except SystemExit as wish:
+        code = wish.code or 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
