@@ -13,7 +13,7 @@ from signal_actor.live import PipelineSettings
 from signal_actor.server import serve
 from tests.sdks.conftest import OpenShop, Sdk, Shop
 from tests.sdks.watch import overloaded
-from tests.service.house import KEY, PATIENCE
+from tests.service.house import KEY, eventually
 
 SEGMENT, BATCHING = Sdk("segment_browser.js"), Sdk("segment_browser_batching.js")
 RUDDER, BEACON = Sdk("rudder_browser.js"), Sdk("rudder_browser_beacon.js")
@@ -104,9 +104,7 @@ async def test_without_settings_from_the_service_an_origin_that_is_not_allowed_i
 ) -> None:
     shop = await open_shop(allowed_origins=["http://other.localhost"])
     await shop.visit(BATCHING)
-    with trio.fail_after(PATIENCE):
-        while len(shop.watch.knocks) < 2:
-            await trio.sleep(0.05)
+    await eventually(lambda: len(shop.watch.knocks) > 1)
     tries = [(knock.method, knock.path, knock.status) for knock in shop.watch.knocks]
     assert set(tries) == {("OPTIONS", "/v1/b", 403)}
 
