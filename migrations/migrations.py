@@ -162,7 +162,7 @@ def outbox(db: Database) -> None:
             visitor        integer not null,            -- whose order matters: a hash of anonymous id, else user id
             state          text    not null default 'pending'
                            check (state in ('pending', 'leased', 'done', 'skipped', 'dead')),
-            behind         integer not null default 0 check (behind in (0, 1)),  -- waits for the visitor's earlier event
+            behind         integer not null default 0 check (behind in (0, 1)),  -- has to wait for an earlier one
             due_at         integer,                     -- not before; while leased: the lease's end; final: null
             lease          integer,                     -- fences settling: only the holder of this number may
             attempts       integer not null default 0,
@@ -177,7 +177,10 @@ def outbox(db: Database) -> None:
         -- Who has something open: keeps a visitor's events in order. The visitor goes first, so that one event's
         -- deliveries stand side by side: visitors come at random, and every page that is touched is written.
         create index delivery_open on delivery (visitor, integration_id, event_id) where finished_at is null;
-        create index delivery_dead on delivery (integration_id, finished_at) where state = 'dead';
+        -- Which visitors have something in flight, so that nothing else of theirs is leased meanwhile.
+        create index delivery_leased on delivery (integration_id, visitor) where state = 'leased';
+        -- What people look for and replay, in order of acceptance.
+        create index delivery_letters on delivery (state, event_id) where state = 'dead' or state = 'skipped';
 
         create table attempt (
             id             integer primary key,

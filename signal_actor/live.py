@@ -47,7 +47,8 @@ Network = Annotated[
 ]
 CookieDomain = Annotated[str, AfterValidator(origins.cookie_domain)]
 Number = Annotated[float, Field(allow_inf_nan=False), PlainSerializer(_plain, when_used="json")]
-Positive = Annotated[Number, Field(gt=0)]
+Seconds = Annotated[Number, Field(gt=0, le=31_622_400)]  # a year: beyond it is a mistake, and arithmetic stays exact
+Days = Annotated[Number, Field(ge=0, le=36_525)]
 
 
 class Strict(BaseModel):
@@ -75,12 +76,12 @@ class PipelineSettings(Strict):
 class DeliveryPolicy(Strict):
     """How patiently, and how much at a time, an integration is served."""
 
-    request_timeout_seconds: Positive = 10
-    retry_base_seconds: Positive = 1
-    retry_cap_seconds: Positive = 300
-    retry_window_seconds: Positive = 259_200  # 72 hours
+    request_timeout_seconds: Seconds = 10
+    retry_base_seconds: Seconds = 1
+    retry_cap_seconds: Seconds = 300
+    retry_window_seconds: Seconds = 259_200  # 72 hours
     max_in_flight: int = Field(default=4, ge=1, le=32)
-    probe_seconds: Positive = 30
+    probe_seconds: Seconds = 30
 
     def overlaid(self, changes: Mapping[str, Any]) -> "DeliveryPolicy":
         """This policy with an integration's own values."""
@@ -90,9 +91,9 @@ class DeliveryPolicy(Strict):
 class Retention(Strict):
     """How long what is finished is kept, and how large the file may grow."""
 
-    dedupe_hours: Positive = 48
-    done_days: Number = Field(default=7, ge=0)
-    dead_days: Number = Field(default=30, ge=0)
+    dedupe_hours: Number = Field(default=48, gt=0, le=8784)  # a year: every further day costs every event a look-up
+    done_days: Days = 7
+    dead_days: Days = 30
     max_bytes: int = Field(default=0, ge=0)  # 0: no bound
     min_free_bytes: int = Field(default=268_435_456, ge=0)
 

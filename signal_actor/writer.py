@@ -10,6 +10,8 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import trio
@@ -19,6 +21,8 @@ from signal_actor.errors import StorageError, StorageFull, StorageLost
 GROUP_SECONDS = 0.005  # a group stops taking jobs after this long, so that the loop stays responsive
 MAX_WAITING = 10_000  # jobs; more than that is overload, and said so
 CHECKPOINT_ROWS = 8_000  # changed rows after which a group is followed by a checkpoint: some 16 MiB of WAL
+LOCKED_SECONDS = 5.0  # how long waiting jobs bear with another program's write lock
+LOCKED_PAUSE = 0.02  # seconds between two looks at it
 
 
 class Job:
@@ -36,8 +40,9 @@ class Job:
     def run(self, connection: sqlite3.Connection) -> None:
         self.value = self.work(connection)
 
-    def settle(self, failure: Exception | None) -> None:
-        self.error = failure or self.error
+    def settle(self, failure: StorageError | None) -> None:
+        if failure is not None:
+            self.error = copy(failure)  # each waiter raises its own: raising one again and again makes it grow
         self._settled = True
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
@@ -92,7 +97,7 @@ class Writer:
         self._in_thread = commit_in_thread
         self._lost: StorageLost | None = None
         self._checkpointed_at = 0
-        self._chores: list[str] = []
+        self._chores: deque[str] = deque()
 
     @property
     def waiting(self) -> int:
@@ -107,7 +112,7 @@ class Writer:
             StorageLost: the disk failed; the process is about to end.
         """
         if self._lost is not None:
-            raise self._lost
+            raise copy(self._lost)
         if len(self._jobs) >= MAX_WAITING:
             raise StorageFull("too many transactions are waiting")
         job = Job(work)
@@ -128,6 +133,8 @@ class Writer:
             StorageLost: a write or fsync failed; what reached the disk is unknown.
         """
         trio.lowlevel.add_instrument(self._yield)
+        # SQLite would wait for other programs' locks on the loop, or hold commits up until a reader is done.
+        self.connection.execute("pragma busy_timeout = 0")
         try:
             task_status.started()
             while True:
@@ -145,38 +152,56 @@ class Writer:
     async def _commit_group(self) -> None:
         started = time.perf_counter()
         group: list[Job] = []
-        failure: StorageError | None = None
+        failure: StorageError | None = StorageError("the transaction was not committed")
         try:
+            await self._begin()
             self._gather(group, started + GROUP_SECONDS)
             await self._hand_over(lambda: self.connection.execute("commit"))
+            failure = None
         except sqlite3.Error as error:
             failure = translated(error)
-            if self.connection.in_transaction:  # SQLite may have rolled back already
-                self.connection.execute("rollback")
-            if isinstance(failure, StorageLost):
-                self._lost = failure
-                raise failure from error
+            if not group:  # not even begun: then none of those that wait has a better chance
+                group.extend(self._jobs)
+                self._jobs.clear()
+            with suppress(sqlite3.Error):
+                if self.connection.in_transaction:  # SQLite may have rolled back already
+                    self.connection.execute("rollback")
+            self._end_if_lost(failure, error)
         finally:
             for job in group:
                 job.settle(failure)
         self.on_commit(time.perf_counter() - started, len(group))
         await self._look_after_file()
 
+    async def _begin(self) -> None:
+        """Opens a transaction, as soon as no other program holds the write lock."""
+        deadline = trio.current_time() + LOCKED_SECONDS
+        while True:
+            try:
+                self.connection.execute("begin immediate")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or trio.current_time() >= deadline:
+                    raise
+            else:
+                return
+            await trio.sleep(LOCKED_PAUSE)
+
     def _gather(self, group: list[Job], deadline: float) -> None:
-        """Runs waiting jobs inside one open transaction. A job that raises is undone by itself and told so."""
-        self.connection.execute("begin immediate")
+        """Runs waiting jobs inside the open transaction. A job that raises is undone by itself and told so."""
         while self._jobs:
             job = self._jobs.popleft()
             group.append(job)
             self.connection.execute("savepoint job")
             try:
                 job.run(self.connection)
-            except Exception as error:
-                failure = translated(error) if isinstance(error, sqlite3.Error) else error
-                if isinstance(failure, StorageFull | StorageLost):
+            except sqlite3.Error as error:
+                job.error = translated(error)
+                if isinstance(job.error, StorageFull | StorageLost):
                     raise  # the whole group is affected
+            except Exception as error:
+                job.error = error
+            if job.error is not None:
                 self.connection.execute("rollback to job")
-                job.error = failure
             self.connection.execute("release job")
             if time.perf_counter() >= deadline:
                 break
@@ -195,14 +220,25 @@ class Writer:
             self._yield.take_back()
 
     async def _look_after_file(self) -> None:
-        """Chores, and the checkpoint that moves the WAL into the file: between groups, so that no commit pays."""
-        while self._chores:
-            script = self._chores.pop()
-            await self._hand_over(lambda: self.connection.executescript(script))  # noqa: B023 (awaited right here)
-        changes = self.connection.total_changes
-        if changes - self._checkpointed_at >= CHECKPOINT_ROWS:
-            self._checkpointed_at = changes
-            await self._hand_over(lambda: self.connection.execute("pragma wal_checkpoint(passive)").fetchall())
+        """Chores, and the checkpoint that moves the WAL into the file: between groups, so that no commit pays.
+
+        What fails because there is no room, or another program is in the way, is left: it is asked for again soon.
+        """
+        try:
+            while self._chores:
+                script = self._chores.popleft()
+                await self._hand_over(lambda: self.connection.executescript(script))  # noqa: B023 (awaited right here)
+            changes = self.connection.total_changes
+            if changes - self._checkpointed_at >= CHECKPOINT_ROWS:
+                self._checkpointed_at = changes
+                await self._hand_over(lambda: self.connection.execute("pragma wal_checkpoint(passive)").fetchall())
+        except sqlite3.Error as error:
+            self._end_if_lost(translated(error), error)
+
+    def _end_if_lost(self, failure: StorageError, cause: sqlite3.Error) -> None:
+        if isinstance(failure, StorageLost):
+            self._lost = failure
+            raise failure from cause
 
 
 def translated(error: sqlite3.Error) -> StorageError:

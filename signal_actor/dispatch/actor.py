@@ -9,7 +9,7 @@ A batch that is refused whole comes back in halves. A visitor whose event has to
 
 import secrets
 import sqlite3
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from random import random
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -89,7 +89,6 @@ class Actor:
         self._jitter = jitter
         self._stopping = False
         self._in_flight = 0
-        self._held: dict[int, Counter[int]] = {}  # by lease: how many deliveries of each visitor it still holds
         self._failures = 0  # requests in a row that the vendor or the network failed
         self._resting_until = 0.0  # Trio's clock; nothing of this integration is sent before
         limits = destination.limits
@@ -157,7 +156,6 @@ class Actor:
         """Brings one lease to its end: every row of it is settled, whatever happens on the way."""
         work: deque[list[Package]] = deque()
         waiting: set[int] = set()  # visitors whose event has to wait, so that their later ones wait too
-        self._held[lease] = Counter(row.visitor for row in leased)
         try:
             work.extend(await self._prepared(lease, _least_tried_first(leased)))
             while work and not self._must_pause():
@@ -174,7 +172,6 @@ class Actor:
             with trio.CancelScope(shield=True):
                 left = [parcel for batch in work for parcel in batch]
                 await self._settle(lease, left, [Snooze("the integration rests")] * len(left))
-            del self._held[lease]
             self._in_flight -= 1
             self.bell.ring()
 
@@ -184,14 +181,18 @@ class Actor:
     async def _prepared(self, lease: int, leased: Sequence[Leased]) -> list[list[Package]]:
         parcels: list[Package] = []
         decided: list[tuple[Leased, Outcome]] = []
+        last: dict[int, Package] = {}  # of each visitor
         for index, row in enumerate(leased):
             if index % PREPARED_AT_ONCE == PREPARED_AT_ONCE - 1:
                 await trio.lowlevel.cancel_shielded_checkpoint()
             result = self._prepare(row)
-            if isinstance(result, Skipped | Rejected):
-                decided.append((row, result))
-            else:
+            if not isinstance(result, Skipped | Rejected):
                 parcels.append(result)
+                last[row.visitor] = result
+            elif row.visitor in last:
+                last[row.visitor].key.trailing.append((row, result))
+            else:
+                decided.append((row, result))
         await self._write(lease, decided, status=None, attempt=None, health=None)
         return batches(parcels, self._destination.limits)
 
@@ -245,7 +246,11 @@ class Actor:
         attempt: Attempt | None = None,
         reply: Reply | None = None,
     ) -> None:
-        rows = [(parcel.key.row, outcome) for parcel, outcome in zip(batch, outcomes, strict=True)]
+        rows: list[tuple[Leased, Outcome]] = []
+        for parcel, outcome in zip(batch, outcomes, strict=True):
+            rows.append((parcel.key.row, outcome))
+            wait = Snooze("an earlier event of the visitor waits") if _waits(outcome) else None
+            rows += [(row, wait or decided) for row, decided in parcel.key.trailing]
         health = None if attempt is None else self._take_stock(outcomes)
         await self._write(lease, rows, status=reply.status if reply else None, attempt=attempt, health=health)
         if attempt is not None and attempt.outcome != "delivered":
@@ -271,8 +276,6 @@ class Actor:
             return
         now = self._now()
         settlements = [self._settlement(row, outcome, status, now, asked=attempt is not None) for row, outcome in rows]
-        still = self._held[lease]
-        still.subtract(row.visitor for row, _ in rows)
         settled = await self._store(
             outbox.settle,
             self.integration.id,
@@ -281,7 +284,6 @@ class Actor:
             attempt=attempt,
             health=health,
             now=now,
-            held={row.visitor for row, _ in rows if still[row.visitor]},
         )
         self._observations.settled(self.integration, settled)
 

@@ -15,10 +15,14 @@ from signal_actor.store.outbox import Leased
 
 
 class Key(NamedTuple):
-    """What an actor needs back from a parcel: the leased row, and what was left out of its payload and why."""
+    """What an actor needs back from a parcel: the leased row, and what was left out of its payload and why.
+
+    `trailing` are the visitor's next events whose fate is decided already; they are settled with this one, in order.
+    """
 
     row: Leased
     notes: tuple[str, ...]
+    trailing: list[tuple[Leased, Skipped | Rejected]]
 
 
 Package = Parcel[Key]
@@ -61,7 +65,7 @@ class Preparation:
         if not isinstance(prepared, Prepared):
             return prepared
         return Parcel(
-            key=Key(row, prepared.notes),
+            key=Key(row, prepared.notes, []),
             payload=prepared.payload,
             visitor=row.visitor,
             size=prepared.size,

@@ -8,7 +8,7 @@ import trio
 LOOK_SECONDS = 0.02
 BUSY = 0.01  # seconds of lateness from which small batches are not worth their requests
 LATE = 0.06  # seconds of lateness from which there is overload
-SHARE = 3.0  # rest between two leases, as a multiple of the lateness: delivery keeps a tenth of the process or so
+BUSY_SHARE, LATE_SHARE = 2.0, 3.0  # rest between two leases, as a multiple of the lateness
 LONGEST = 1.0  # seconds; however busy the door is, something is delivered
 
 
@@ -27,6 +27,7 @@ class Pressure:
 
     def rest(self, *, full: bool) -> float:
         """Seconds that an actor leaves to the door before it leases again, after a lease that was filled or not."""
-        if self.lateness < (LATE if full else BUSY):
+        if self.lateness < BUSY:
             return 0.0
-        return min(self.lateness * SHARE, LONGEST)
+        share = BUSY_SHARE if full and self.lateness < LATE else LATE_SHARE
+        return min(self.lateness * share, LONGEST)

@@ -61,7 +61,7 @@ class Post:
                 raise
             except* Exception:
                 failures += 1
-                structlog.get_logger().exception("actor.failed", integration=self._wanted.slug)
+                structlog.get_logger().exception("actor.failed", integration=self.actor.integration.slug)
                 with trio.move_on_after(min(RESTART_BASE * 2.0**failures, RESTART_CAP)):
                     await self._changed.wait()
 
@@ -113,7 +113,7 @@ class Supervisor:
 
     async def release(self, integration: Integration) -> None:
         """Takes back what an actor that raised had in its hands."""
-        await self._database.run(outbox.release, now=now_ms(), integration_id=integration.id)
+        await self._database.run(outbox.recover, now=now_ms(), integration_id=integration.id)
 
     def assign(self, live: Live) -> None:
         """Brings the actors in line with what is published. Those whose integration did not change go on."""

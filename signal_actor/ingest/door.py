@@ -46,7 +46,7 @@ class Door:
             await self._pages(scope, receive, send)
             return
         request = Request(scope, self._trusted)
-        endpoint = ENDPOINTS.get(request.path.rstrip("/"))
+        endpoint = ENDPOINTS.get(request.path.replace("//", "/").rstrip("/"))  # hosts are configured with a slash, too
         if request.method == "OPTIONS":
             await _reply(send, self._preflight(request, endpoint))
         elif endpoint is None:

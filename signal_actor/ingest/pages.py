@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import trio
-from quart import Response, request
+from quart import Blueprint, Response, request
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -15,15 +15,18 @@ CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 PROBE_SECONDS = 2.0  # how long the write probe of /readyz may take
 
 
-def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | None]) -> QuartTrio:
+def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | None], *more: Blueprint) -> QuartTrio:
     """The Quart app. `probe` writes to the database for real; `degraded` says what else keeps us from being ready."""
     app = QuartTrio(__name__, static_folder=None)
     app.url_map.strict_slashes = False  # a redirect loses events
     app.url_map.redirect_defaults = False
+    app.url_map.merge_slashes = False
+    for blueprint in more:
+        app.register_blueprint(blueprint)
 
     @app.get("/healthz")
     async def healthz() -> Response:
-        return _response(json_answer(200, {"status": "ok"}))
+        return response(json_answer(200, {"status": "ok"}))
 
     @app.get("/readyz")
     async def readyz() -> Response:
@@ -37,8 +40,8 @@ def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | Non
             except StorageError as error:
                 cause = str(error)
         if cause is None:
-            return _response(json_answer(200, {"status": "ready"}))
-        return _response(refusal(Refusal(503, "overloaded", f"Not ready: {cause}.", retry_after=5)))
+            return response(json_answer(200, {"status": "ready"}))
+        return response(refusal(Refusal(503, "overloaded", f"Not ready: {cause}.", retry_after=5)))
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
@@ -46,17 +49,17 @@ def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | Non
         message = f"{request.method} {request.path}: {error.name}."
         answer = refusal(Refusal(status, CODES.get(status, "invalid_payload"), message))
         allowed = sorted(getattr(error, "valid_methods", None) or ())
-        return _response(answer.adding((b"allow", ", ".join(allowed).encode())) if allowed else answer)
+        return response(answer.adding((b"allow", ", ".join(allowed).encode())) if allowed else answer)
 
     @app.errorhandler(Exception)
     async def failure(error: Exception) -> Response:
         app.logger.error("%s", error, exc_info=error)
-        return _response(refusal(Refusal(500, "internal_error", "Something went wrong here. Try again.")))
+        return response(refusal(Refusal(500, "internal_error", "Something went wrong here. Try again.")))
 
     return app
 
 
-def _response(answer: Answer) -> Response:
+def response(answer: Answer) -> Response:
     """An answer as Quart's response, with CORS."""
     answered = with_cors(answer, request.headers.get("Origin"))
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answered.headers]

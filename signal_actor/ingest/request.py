@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -17,6 +18,8 @@ Address = IPv4Address | IPv6Address
 
 COOKIE = "_dfid"
 LONGEST_ID = 255
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 class Disconnected(Exception):
@@ -101,10 +104,28 @@ class Request:
         return peer
 
     def is_https(self) -> bool:
-        peer = _address((self._scope.get("client") or ("",))[0])
-        if peer is not None and self._is_trusted(peer) and b"x-forwarded-proto" in self.headers:
-            return self.headers[b"x-forwarded-proto"].split(",")[0].strip().lower() == "https"
+        if told := self._forwarded(b"x-forwarded-proto"):
+            return told.lower() == "https"
         return bool(self._scope.get("scheme") == "https")
+
+    def public_address(self) -> str:
+        """Where a browser reaches us: the host and port that it asked for, and the path prefix that a proxy took away.
+
+        Raises:
+            Refusal: 400 for what is no host.
+        """
+        host = self._forwarded(b"x-forwarded-host") or self.headers.get(b"host", "")
+        prefix = self._forwarded(b"x-forwarded-prefix").rstrip("/")
+        if not (_HOST.fullmatch(host) and _PREFIX.fullmatch(prefix)):
+            raise Refusal(400, "invalid_payload", f"Host: {(host + prefix)[:200]!r} cannot be reached by a browser.")
+        return host.lower() + prefix
+
+    def _forwarded(self, name: bytes) -> str:
+        """What a trusted proxy says about the client's own request; of several the first, which the client reached."""
+        peer = _address((self._scope.get("client") or ("",))[0])
+        if peer is None or not self._is_trusted(peer):
+            return ""
+        return self.headers.get(name, "").partition(",")[0].strip()
 
     async def body(self, receive: Receive, room: Room, limit: int) -> bytes:
         """The body as sent. Its size is taken from `room`, and the caller gives it back.

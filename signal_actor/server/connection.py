@@ -9,8 +9,8 @@ import json
 import re
 import sys
 import time
-from dataclasses import replace
 from email.utils import formatdate
+from functools import lru_cache
 from typing import cast
 
 import h11
@@ -112,10 +112,10 @@ class Connection(H11Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """hypercorn's events of an answer. The head waits for the body, so that a usual answer is one write."""
         match event:
-            case Response():
+            case Response(headers=headers, status_code=status) if status >= 200:
                 if self._ending or self._room.closing or not (self._exchange and self._exchange.parse_body()):
-                    event = replace(event, headers=[*event.headers, (b"connection", b"close")])
-                await super().stream_send(event)
+                    headers = [*headers, (b"connection", b"close")]
+                await self._send_h11_event(_response(status, (*headers, *self.config.response_headers("h11"))))
             case Body():
                 await super().stream_send(event)
                 await self.flush()
@@ -214,6 +214,12 @@ class Connection(H11Protocol):
         """Where hypercorn sends: bytes wait here for company. Its other events steer timers that we do without."""
         if isinstance(event, RawData):
             self._outgoing += event.data
+
+
+@lru_cache(maxsize=256)
+def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
+    """h11 checks every header of every answer; most answers of a second are the same but for their cookie."""
+    return h11.Response(status_code=status, headers=list(headers))
 
 
 def _target(head: h11.Request) -> bytes:

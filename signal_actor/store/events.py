@@ -46,8 +46,6 @@ def accept(
     """
     last: int = connection.execute("select coalesce(max(id), 0) from event").fetchone()[0]
     next_id = max(first_id(now), last + 1)
-    # Integrations see the events of one call in order: all but a visitor's first wait behind it.
-    present: set[int] = set()
     count = Counter[str]()
     for item in incoming:
         event = item.event
@@ -56,8 +54,7 @@ def accept(
         identities.resolve(connection, pipeline_id, event, item.consent, now=now)
         order = identity.order_key(event)
         _insert(connection, next_id, pipeline_id, event, now)
-        connection.execute(OWE, (next_id, order, order in present, order, now, now, pipeline_id))
-        present.add(order)
+        connection.execute(OWE, (next_id, order, order, now, now, pipeline_id))
         next_id += 1
         count[event["type"]] += 1
     tally.add(connection, "event", pipeline_id, count, now=now)
@@ -66,7 +63,7 @@ def accept(
 
 OWE = """
     insert into delivery (event_id, integration_id, visitor, behind, due_at, window_from)
-    select ?, i.id, ?, ? or exists (
+    select ?, i.id, ?, exists (
                select 1 from delivery d where d.integration_id = i.id and d.visitor = ? and d.finished_at is null
            ), ?, ?
     from integration i
@@ -94,7 +91,8 @@ def _insert(connection: sqlite3.Connection, event_id: int, pipeline_id: int, eve
 
 @lru_cache
 def _unless_seen(days: int) -> str:
-    earlier = " or ".join(f"exists (select 1 from seen where day = ?1 - {n} and key = ?2)" for n in range(days + 1))
+    # From tomorrow's day on: the clock may have been set back over midnight.
+    earlier = " or ".join(f"exists (select 1 from seen where day = ?1 - {n} and key = ?2)" for n in range(-1, days + 1))
     return f"insert into seen (day, key, event_id) select ?1, ?2, ?3 where not ({earlier})"
 
 

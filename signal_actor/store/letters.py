@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from signal_actor.delivery.rules import State
 from signal_actor.errors import UsageError
 from signal_actor.store import audit, events, outbox, tally
-from signal_actor.wire import milliseconds
+from signal_actor.wire import iso, milliseconds
 
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
 REPLAYABLE = ("dead", "skipped")  # what is done is never sent again
@@ -40,7 +41,10 @@ class Filter:
 
         add("p.slug = ?", self.pipeline)
         add("i.slug = ?", self.integration)
-        add("d.state = ?", self.state)
+        if self.state is not None:  # spelt out, because an index of some states is of no use for a parameter
+            if self.state not in set(State):
+                raise UsageError(f"state: {self.state!r} is none of {', '.join(State)}")
+            conditions.append(f"d.state = '{self.state}'")
         add("e.name = ?", self.event)
         ids = None if self.event_ids is None else json.dumps(list(self.event_ids))
         add("d.event_id in (select value from json_each(?))", ids)
@@ -56,13 +60,6 @@ FROM = """
     join pipeline p on p.id = i.pipeline_id
     join event e on e.id = d.event_id
 """
-# Whether the change leaves its visitor without a head: it was the head itself, or nothing of the visitor is open.
-COMES_FORWARD = """
-    case when d.finished_at is null then d.behind = 0 else not exists (
-        select 1 from delivery o
-        where o.integration_id = d.integration_id and o.visitor = d.visitor and o.finished_at is null
-    ) end
-"""
 
 
 def backlog(connection: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -70,15 +67,32 @@ def backlog(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     return _dicts(connection.execute("select * from v_backlog order by pipeline, integration"))
 
 
-def listed(connection: sqlite3.Connection, wanted: Filter, *, limit: int, after: int = 0) -> list[dict[str, Any]]:
-    """Deliveries as `v_deliveries` shows them, oldest first."""
+LISTED = """
+    select d.event_id, e.message_id, p.slug as pipeline, i.slug as integration, i.vendor, d.state, d.attempts,
+           case d.state when 'pending' then d.due_at end as due_at,
+           case d.state when 'leased' then d.due_at end as leased_until,
+           d.last_status, d.last_error, e.received_at as accepted_at, d.finished_at
+"""
+TIMES = ("due_at", "leased_until", "accepted_at", "finished_at")
+
+
+def listed(
+    connection: sqlite3.Connection, wanted: Filter, *, limit: int, after: tuple[int, str] = (0, "")
+) -> list[dict[str, Any]]:
+    """Deliveries with the columns of `v_deliveries`, oldest first; `after` is the last one's event id and integration.
+
+    Not read from the view, which knows integrations by slugs only, and a slug may have belonged to another before.
+    """
     condition, values = wanted.where()
     cursor = connection.execute(
-        f"select v.* {FROM} join v_deliveries v on v.event_id = d.event_id and v.integration = i.slug"
-        f" and v.pipeline = p.slug where {condition} and d.event_id > ? order by d.event_id, i.slug limit ?",
-        [*values, after, limit],
+        f"{LISTED} {FROM} where {condition} and d.event_id >= ? and (d.event_id, i.slug) > (?, ?)"
+        " order by d.event_id, i.slug limit ?",
+        [*values, after[0], *after, limit],
     )
-    return _dicts(cursor)
+    found = _dicts(cursor)
+    for row in found:
+        row.update({name: iso(row[name]) for name in TIMES if row[name] is not None})
+    return found
 
 
 def newest(
@@ -145,18 +159,18 @@ def discard(connection: sqlite3.Connection, wanted: Filter, *, author: str, now:
 def _change(connection: sqlite3.Connection, wanted: Filter, change: str, values: tuple[Any, ...], **said: Any) -> int:
     condition, bound = wanted.where()
     rows = connection.execute(
-        f"select d.event_id, d.integration_id, d.visitor, {COMES_FORWARD} {FROM} where {condition}"
-        " order by d.event_id limit ?",
+        f"select d.event_id, d.integration_id, d.visitor, d.state {FROM} where {condition} order by d.event_id limit ?",
         [*bound, CHUNK],
     ).fetchall()
+    visitors: dict[int, list[int]] = {}
+    for _, integration_id, visitor, _ in rows:
+        visitors.setdefault(integration_id, []).append(visitor)
+    for integration_id, those in visitors.items():
+        outbox.demote(connection, integration_id, those)
     connection.executemany(
         f"update delivery set {change} where event_id = ? and integration_id = ?",
         [(*values, event_id, integration_id) for event_id, integration_id, *_ in rows],
     )
-    visitors: dict[int, list[int]] = {}
-    for _, integration_id, visitor, comes_forward in rows:
-        if comes_forward:
-            visitors.setdefault(integration_id, []).append(visitor)
     for integration_id, those in visitors.items():
         outbox.promote(connection, integration_id, those)
     owners = [integration_id for _, integration_id, *_ in rows]

@@ -1,16 +1,17 @@
 """Outbox: what is owed, leased and settled. One row per event and integration, from acceptance to its final state.
 
-Laws:
-1. A visitor's earliest open delivery is its head; the others are `behind` and are leased only together with it. While
-   one of them is in somebody's hands nobody comes forward, not even an earlier one that was replayed.
-2. Only the holder of a lease settles it: every update that ends one names the lease.
-3. A lease that its holder did not live to settle is released by who comes after it, and said so in the attempts.
+Laws, for every integration:
+1. While a visitor has nothing in flight, its earliest open delivery is its head, and all others are `behind`.
+2. While it has something in flight it has no head, so that nothing else of it can be leased.
+3. A lease takes heads, and behind each what follows it without a gap.
+4. Only the holder of a lease settles it: every update that ends one names the lease.
+5. A lease whose holder did not live to settle it is released before the next holder starts; the attempts say so.
 """
 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from signal_actor.store import integrations, tally
@@ -72,13 +73,11 @@ HEADS = f"""
 """
 FOLLOWERS = f"""
     select {COLUMNS}, d.due_at from json_each(?) head
-    cross join delivery d on d.integration_id = ? and d.visitor = head.value and d.finished_at is null and d.behind = 1
+    cross join delivery d on d.visitor = head.value ->> 0 and d.integration_id = ? and d.event_id > head.value ->> 1
+        and d.finished_at is null
     {ABOUT}
-    where d.state = 'pending' order by d.event_id limit ?
+    order by d.event_id limit ?
 """
-
-
-INTERRUPTED = "the attempt was interrupted; whether the vendor got it is unknown, so it is sent again"
 
 
 def lease(
@@ -90,11 +89,11 @@ def lease(
     """
     due = [Leased._make(row) for row in connection.execute(HEADS, (integration_id, now, heads))]
     if due and len(due) < items:
-        visitors = json.dumps([row.visitor for row in due])
-        waiting = set[int]()
-        for *row, due_at in connection.execute(FOLLOWERS, (visitors, integration_id, items - len(due))):
+        found = json.dumps([(head.visitor, head.event_id) for head in due])
+        waiting: set[int] = set()
+        for *row, due_at in connection.execute(FOLLOWERS, (found, integration_id, items - len(due))).fetchall():
             follower = Leased._make(row)
-            if due_at > now:  # order holds: nobody overtakes a follower that waits for its own retry
+            if due_at > now:  # nobody overtakes a follower that waits for its own retry
                 waiting.add(follower.visitor)
             elif follower.visitor not in waiting:
                 due.append(follower)
@@ -106,9 +105,17 @@ def lease(
     return sorted(due, key=lambda row: row.event_id)
 
 
+def extend(connection: sqlite3.Connection, integration_id: int, *, lease: int, until: int) -> None:
+    """Gives a lease more time: a vendor is slow, or a batch had to be split again and again."""
+    connection.execute(
+        "update delivery set due_at = ? where integration_id = ? and state = 'leased' and lease = ?",
+        (until, integration_id, lease),
+    )
+
+
 SETTLE = """
-    update delivery set state = ?, due_at = ?, lease = null, attempts = attempts - ?, last_status = ?, last_error = ?,
-                        finished_at = ?
+    update delivery set state = ?, due_at = ?, behind = 1, lease = null, attempts = attempts - ?, last_status = ?,
+                        last_error = ?, finished_at = ?
     where event_id = ? and integration_id = ? and lease = ?
 """
 
@@ -122,11 +129,9 @@ def settle(
     attempt: Attempt | None,
     health: tuple[str, str | None] | None,
     now: int,
-    held: Collection[int] = (),
 ) -> list[Settlement]:
     """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward.
 
-    `held` are visitors of whom the same lease holds further deliveries; their turn comes when those are settled.
     Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
     """
     settled = [
@@ -139,7 +144,7 @@ def settle(
     ]
     final = Counter(s.state for s in settled if s.finished_at is not None)
     tally.add(connection, "delivery", integration_id, final, now=now)
-    promote(connection, integration_id, [s.visitor for s in settlements if s.visitor not in held])
+    promote(connection, integration_id, [s.visitor for s in settlements])
     if attempt is not None:
         record(connection, integration_id, attempt)
     if health is not None:
@@ -180,11 +185,24 @@ def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt
 
 
 def promote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
-    """Law 1, after something changed for these visitors: whoever is the earliest open one now is the head."""
+    """Laws 1 and 2, after something of these visitors, which have no head now, was settled or came to wait again."""
     connection.execute(
-        "update delivery set behind = 0 where integration_id = ?1 and behind = 1 and event_id in ("
-        " select (select min(d.event_id) from delivery d where d.integration_id = ?1 and d.visitor = each.value"
-        "         and d.finished_at is null) from json_each(?2) each)",
+        "update delivery set behind = 0 where integration_id = ?1 and state = 'pending' and event_id in ("
+        " select (select min(d.event_id) from delivery d"
+        "         where d.integration_id = ?1 and d.visitor = each.value and d.finished_at is null)"
+        " from json_each(?2) each where not exists ("
+        "  select 1 from delivery d where d.integration_id = ?1 and d.visitor = each.value and d.state = 'leased'))",
+        (integration_id, json.dumps(list(set(visitors)))),
+    )
+
+
+def demote(connection: sqlite3.Connection, integration_id: int, visitors: Sequence[int]) -> None:
+    """Takes these visitors' heads away, before something is put in front of them; `promote` chooses the new ones."""
+    connection.execute(
+        "update delivery set behind = 1 where integration_id = ?1 and state = 'pending' and event_id in ("
+        " select (select min(d.event_id) from delivery d"
+        "         where d.integration_id = ?1 and d.visitor = each.value and d.finished_at is null)"
+        " from json_each(?2) each)",
         (integration_id, json.dumps(list(set(visitors)))),
     )
 
@@ -199,34 +217,40 @@ def next_due(connection: sqlite3.Connection, integration_id: int) -> int | None:
     return due
 
 
-def recover(connection: sqlite3.Connection, *, now: int, latest_due: int) -> int:
-    """At start: releases what the process that died had in flight, and returns how many deliveries that were.
+def recover(
+    connection: sqlite3.Connection, *, now: int, latest_due: int | None = None, integration_id: int | None = None
+) -> int:
+    """Releases the leases that nobody holds any more: all at start, one integration's after its actor's fault.
 
-    Due times beyond `latest_due`, which only a clock that was set back can leave, are brought back to it.
+    Each is said in an attempt of its own. With `latest_due`, due times are pulled in too. Returns how many deliveries
+    were in flight.
     """
-    connection.execute(
-        "update delivery set due_at = ?1 where state = 'pending' and due_at > ?1 and finished_at is null", (latest_due,)
-    )
-    return release(connection, now=now)
-
-
-def release(connection: sqlite3.Connection, *, now: int, integration_id: int | None = None) -> int:
-    """Law 3: releases all leases, or one integration's, with an attempt of its own for each. Nobody may hold one."""
     leases = connection.execute(
         "select lease, integration_id, json_group_array(event_id), json_group_array(visitor) from delivery"
-        " where finished_at is null and state = 'leased' and (?1 is null or integration_id = ?1)"
-        " group by lease, integration_id",
+        " where state = 'leased' and integration_id = coalesce(?, integration_id) group by lease, integration_id",
         (integration_id,),
     ).fetchall()
     released = 0
-    for lease_id, holder, ids, visitors in leases:
+    for lease_id, owner, ids, visitors in leases:
         event_ids = json.loads(ids)
         released += len(event_ids)
-        record(connection, holder, Attempt(now, 0, None, "interrupted", None, None, INTERRUPTED, event_ids))
+        error = "the attempt was cut off; whether the vendor got it is unknown, so it is sent again"
+        record(connection, owner, Attempt(now, 0, None, "interrupted", None, None, error, event_ids))
         connection.execute(
-            "update delivery set state = 'pending', lease = null, due_at = ?"
-            " where integration_id = ? and finished_at is null and lease = ?",
-            (now, holder, lease_id),
+            "update delivery set state = 'pending', behind = 1, lease = null, due_at = ?"
+            " where integration_id = ? and state = 'leased' and lease = ?",
+            (now, owner, lease_id),
         )
-        promote(connection, holder, json.loads(visitors))
+        promote(connection, owner, json.loads(visitors))
+    if latest_due is not None:
+        pull_in(connection, latest_due=latest_due)
     return released
+
+
+def pull_in(connection: sqlite3.Connection, *, latest_due: int) -> None:
+    """Brings due times that only a clock that was set back can leave so far away back to `latest_due`."""
+    connection.execute(
+        "update delivery set due_at = ?1 where state = 'pending' and behind = 0 and due_at > ?1"
+        " and integration_id in (select id from integration)",
+        (latest_due,),
+    )

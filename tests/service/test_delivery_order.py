@@ -101,6 +101,23 @@ async def test_a_replayed_event_does_not_meet_the_one_in_flight(open_house: Open
     assert sandbox.webhook.ledger.overlaps == []
 
 
+async def test_a_replayed_event_waits_for_the_end_of_a_lease_that_takes_several_requests(
+    open_house: OpenHouse, sandbox: Sandbox
+) -> None:
+    sandbox.webhook.faults.add(status=400, times=1)
+    house = await open_house(tables(sandbox, only=("webhook",)))
+    await house.track(0, visitor="a")
+    await house.settled()
+    sandbox.webhook.faults.add(delay=0.2, times=None)
+    large = [numbered(n, visitor="a", properties={"n": n, "x": "x" * 500_000}) for n in range(1, 10)]
+    assert (await house.post("/v1/batch", {"batch": large})).json()["accepted"] == 9  # three at a time fit
+    await sandbox.webhook.ledger.wait_for_requests(2)
+    assert await house.service.execute("replay", {"letters_wanted": {"state": "dead"}}) == 1
+    await house.settled()
+    assert numbers(sandbox.webhook) == [*range(1, 10), 0]
+    assert sandbox.webhook.ledger.overlaps == []
+
+
 async def test_ninetaileds_limits_hold_for_a_crowd(open_house: OpenHouse, sandbox: Sandbox) -> None:
     """At most 200 events, 50 identifies and 50 profiles a call, which the sandbox refuses beyond."""
     house = await open_house(tables(sandbox, only=("ninetailed",)))

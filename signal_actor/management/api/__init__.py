@@ -10,6 +10,7 @@ from signal_actor.management.api.audit import audit
 from signal_actor.management.api.catalog import catalog
 from signal_actor.management.api.deliveries import deliveries
 from signal_actor.management.api.events import events
+from signal_actor.management.api.forget import forget
 from signal_actor.management.api.integrations import integrations
 from signal_actor.management.api.live import live
 from signal_actor.management.api.mappings import mappings
@@ -19,7 +20,7 @@ from signal_actor.management.api.tokens import tokens
 from signal_actor.management.office import Office
 from signal_actor.management.routes import PREFIX, Noun, json_response, mount
 
-NOUNS: list[Noun] = [catalog, integrations, mappings, pipelines, live, events, deliveries, stats, audit, tokens]
+NOUNS: list[Noun] = [catalog, integrations, mappings, pipelines, live, events, deliveries, stats, audit, tokens, forget]
 
 
 @cache

@@ -1,0 +1,11 @@
+// @segment/analytics-next, with the settings from the service: ?host&key
+
+import { AnalyticsBrowser } from '@segment/analytics-next';
+
+const { host, key } = Object.fromEntries(new URLSearchParams(location.search));
+const analytics = AnalyticsBrowser.load({ writeKey: key, cdnURL: host });
+
+analytics.identify('user-1', { email: 'jane@example.com', plan: 'pro' });
+analytics.page('Shop', 'Widget', { path: '/p/widget' });
+analytics.track('Product Viewed', { product_id: 'SKU-1', price: 49.99 });
+analytics.group('org-1', { name: 'Acme' });

@@ -1,0 +1,92 @@
+"""Storage: what a full disk and an actor that fell over leave behind, and that it is neither lost nor sent twice."""
+
+import pytest
+import trio
+
+from signal_actor.dispatch import actor as actors
+from signal_actor.dispatch import supervisor
+from signal_actor.dispatch.record import Recorder
+from signal_actor.sandbox import Sandbox
+from tests.service.conftest import OpenHouse
+from tests.service.house import House, arrived, numbers, tables
+from tests.service.invariants import check
+
+
+def full(house: House) -> None:
+    """From now on the file must not grow; SQLite's own bound gives the error that a full disk gives."""
+    writer = house.service.database.writer.connection
+    (pages,) = writer.execute("pragma page_count").fetchone()
+    writer.execute(f"pragma max_page_count = {pages}")
+
+
+def roomy(house: House) -> None:
+    house.service.database.writer.connection.execute("pragma max_page_count = 1000000")
+
+
+def stuffing() -> dict[str, str]:
+    """Properties so large that the record of their attempt cannot be kept without room."""
+    return {"x": "x" * 150_000}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actors, "ROOM_SECONDS", 0.02)
+    monkeypatch.setattr(actors, "LONGEST_PARTING", 0.1)
+    monkeypatch.setattr(supervisor, "RESTART_BASE", 0.01)
+
+
+async def test_an_outcome_waits_for_room_and_is_not_sent_again(open_house: OpenHouse, sandbox: Sandbox) -> None:
+    sandbox.webhook.faults.add(delay=0.2, when="after")
+    house = await open_house(tables(sandbox, only=("webhook",)))
+    await house.track(1, properties={"n": 1, **stuffing()})
+    await sandbox.webhook.ledger.wait_for_requests(1)
+    full(house)
+    await arrived(sandbox.webhook, 1)
+    await trio.sleep(0.4)
+    assert house.states("webhook") == ["leased"]
+    roomy(house)
+    await house.settled()
+    assert house.states("webhook") == ["done"]
+    assert sandbox.webhook.ledger.duplicates == {}
+    check(house.path)
+
+
+async def test_a_process_that_stops_on_a_full_disk_ends_and_its_successor_goes_on(
+    open_house: OpenHouse, sandbox: Sandbox
+) -> None:
+    sandbox.webhook.faults.add(delay=0.2, when="after")
+    house = await open_house(tables(sandbox, only=("webhook",)))
+    await house.track(1, properties={"n": 1, **stuffing()})
+    await sandbox.webhook.ledger.wait_for_requests(1)
+    full(house)
+    await arrived(sandbox.webhook, 1)
+    await house.leave()
+    assert house.states("webhook") == ["leased"]
+    house = await open_house(None)
+    await house.settled()
+    assert sandbox.webhook.ledger.ids == ["m-1", "m-1"]  # nobody could write down that it had arrived
+    check(house.path)
+
+
+async def test_an_actor_that_raises_gives_its_leases_back(
+    open_house: OpenHouse, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [RuntimeError("a bug")] * 2
+    original = Recorder.__call__
+
+    def record(self: Recorder, *args: object, **kwargs: object) -> object:
+        if failures:
+            raise failures.pop()
+        return original(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Recorder, "__call__", record)
+    house = await open_house(tables(sandbox, only=("webhook", "ometria")))
+    await house.track(*range(5), visitor="a")
+    await house.settled()
+    for fake in (sandbox.webhook, sandbox.ometria):
+        assert list(dict.fromkeys(numbers(fake))) == list(range(5))
+        assert fake.ledger.overlaps == []
+    assert set(house.states("webhook") + house.states("ometria")) == {"done"}
+    interrupted = house.rows("select * from v_attempts where outcome = 'interrupted'")
+    assert interrupted
+    check(house.path)
