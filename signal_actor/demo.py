@@ -3,7 +3,7 @@
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +68,10 @@ PAGE = {"page": {"url": "https://example.com/p/widget", "path": "/p/widget", "re
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What runs. `login` is the address that logs into the management UI, once."""
+    """What runs. `login` makes an address that logs into the management UI, once."""
 
     ready: Ready
-    login: str
+    login: Callable[[], str]
     sandbox: Sandbox
     data_dir: Path
 
@@ -90,8 +90,7 @@ async def running(data_dir: Path) -> AsyncIterator[Demo]:
             async with trio.open_nursery() as nursery:
                 ready: Ready = await nursery.start(main_service.run)
                 try:
-                    login = ready.admin + main_service.links.create(seconds=LINK_SECONDS)
-                    yield Demo(ready, login, sandbox, data_dir)
+                    yield Demo(ready, lambda: ready.admin + main_service.links.create(seconds=LINK_SECONDS), sandbox, data_dir)
                 finally:
                     main_service.stop()
         vendors.cancel_scope.cancel()
@@ -109,7 +108,7 @@ def main(data_dir: Path | None, seconds: float | None) -> None:
 async def _run(data_dir: Path, seconds: float | None) -> None:
     async with running(data_dir) as demo, trio.open_nursery() as nursery:
         click.echo(f"Ingest         {demo.ready.ingest}   pipeline key {KEY}")
-        click.echo(f"Management     {demo.login}")
+        click.echo(f"Management     {demo.login()}")
         click.echo(f"Database       {data_dir / FILE}")
         click.echo(f"Try            sqlite3 {data_dir / FILE} '{QUESTION}'\n")
         for fake in demo.sandbox.vendors.values():
