@@ -13,7 +13,7 @@ import trio
 
 from signal_actor.database import Database, now_ms
 from signal_actor.live import Retention
-from signal_actor.store import upkeep
+from signal_actor.store import tally, upkeep
 
 LOOK_SECONDS = 1.0
 TIDY_SECONDS = 60.0
@@ -70,6 +70,7 @@ class Janitor:
         while forgotten == upkeep.CHUNK:
             forgotten = await self._database.run(upkeep.forget_seen, retention, now=self._now())
             await trio.sleep(BREATH)
+        await self._database.run(tally.fold, now=self._now())
         writer = self._database.writer
         writer.between_groups(f"pragma incremental_vacuum({VACUUM_PAGES})")
         writer.between_groups(TRUNCATE)

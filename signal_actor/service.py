@@ -6,12 +6,8 @@ stop   listeners close, requests in progress finish -> nothing more is leased, w
        -> outcomes are committed -> the writer ends
 """
 
-import gc
-import json
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +16,7 @@ import structlog
 import trio
 
 from signal_actor import control, opening
+from signal_actor.alarms import Alarms
 from signal_actor.control import Address
 from signal_actor.database import Database, now_ms
 from signal_actor.destinations.registry import destinations
@@ -42,7 +39,7 @@ from signal_actor.secrets import Box
 from signal_actor.server import serve as listen
 from signal_actor.store import notes, pipelines
 
-__all__ = ["Options", "Ready", "Service", "opened", "serve"]
+__all__ = ["Options", "Ready", "Service", "opened"]
 
 log = structlog.get_logger()
 
@@ -73,7 +70,8 @@ class Service:
             accepted=self._accepted,
             refusing=lambda: self.janitor.refusing,
         )
-        self.feed = Feed(database, self._slug, self.observations)
+        self.alarms = Alarms(database)
+        self.feed = Feed(database, lambda: self.live, self.observations)
         self.links = Links(trio.current_time)
         self.office = Office(
             database=database,
@@ -87,15 +85,12 @@ class Service:
             lateness=lambda: self.supervisor.pressure.lateness,
             observations=self.observations,
             feed=self.feed,
+            alarms=self.alarms,
             rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
         self._ingest = ""
         self._stop = trio.Event()
-
-    def _slug(self, pipeline_id: int) -> str:
-        pipeline = self.live.pipelines.get(pipeline_id)
-        return pipeline.slug if pipeline else str(pipeline_id)
 
     def _accepted(self, pipeline: Pipeline, count: int) -> None:
         self.supervisor.ring(pipeline.id)
@@ -136,7 +131,7 @@ class Service:
         trusted = self.options.trusted_proxies
         door = Door(
             self.acceptance,
-            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted)),
+            pages(self._probe, lambda: self.janitor.refusing, self.alarms.causes, sdks(lambda: self.live, trusted)),
             trusted=trusted,
         )
         door.refused = self.observations.refuse
@@ -151,6 +146,7 @@ class Service:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
                 nursery.start_soon(self.feed.run)
+                nursery.start_soon(self.alarms.run)
                 await self._stop.wait()
                 scope.cancel()
 
@@ -177,33 +173,3 @@ def opened(options: Options) -> Iterator[Service]:
     """A service on its data directory. Raises as `opening.opened` does, before any port opens."""
     with opening.opened(options) as (database, box):
         yield Service(options, database, box)
-
-
-async def serve(options: Options) -> None:
-    """`signal-actor serve`: one line on stdout when both listeners are up, and an orderly end on SIGTERM or SIGINT."""
-    with opened(options) as service:
-        _calm_the_collector()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey_signals, service)
-            async with trio.open_nursery() as running:
-                ready: Ready = await running.start(service.run)
-                line = {"event": "ready", "ingest": ready.ingest, "admin": ready.admin, "pid": os.getpid()}
-                with suppress(OSError):  # nobody has to listen
-                    print(json.dumps(line, separators=(",", ":")), flush=True)
-            nursery.cancel_scope.cancel()
-
-
-def _calm_the_collector() -> None:
-    """What is there at start stays, and events make no cycles: looking for them at every turn costs a tenth."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
-async def _obey_signals(service: Service) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            if service.stopping:
-                os._exit(1)  # a second signal ends at once
-            log.info("service.stopping", signal=signal.Signals(number).name)
-            service.stop()

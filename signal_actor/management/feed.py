@@ -16,7 +16,7 @@ from typing import Any
 import trio
 
 from signal_actor.database import Database, now_ms
-from signal_actor.live import Integration
+from signal_actor.live import Integration, Live
 from signal_actor.management.viewer import Filter, Viewer
 from signal_actor.observations import Observations
 from signal_actor.store import tail
@@ -52,16 +52,12 @@ class _Heard:
     settled: int = 0
 
 
-Slugs = Callable[[int], str]
-"""The slug of a pipeline by its id."""
-
-
 class Feed:
     """Tells viewers. It is the `watcher` of the observations while there are any."""
 
-    def __init__(self, database: Database, slugs: Slugs, observations: Observations) -> None:
+    def __init__(self, database: Database, live: Callable[[], Live], observations: Observations) -> None:
         self._database = database
-        self._slugs = slugs
+        self._live = live
         self._observations = observations
         self._viewers: set[Viewer] = set()
         self._heard = _Heard()
@@ -156,9 +152,10 @@ class Feed:
                 yield Item("delivery", data)
 
     def _about(self, seen: Seen) -> dict[str, Any]:
+        pipeline = self._live().pipelines.get(seen.pipeline_id)
         return {
             "event_id": seen.event_id,
-            "pipeline": self._slugs(seen.pipeline_id),
+            "pipeline": pipeline.slug if pipeline else None,
             "type": seen.type,
             "name": seen.name,
             "message_id": seen.message_id,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from signal_actor.alarms import Alarms
 from signal_actor.database import Database, now_ms
 from signal_actor.errors import Refusal
 from signal_actor.event import Event
@@ -72,6 +73,7 @@ class Office:
     links: Links
     observations: Observations
     feed: Feed
+    alarms: Alarms
     rehearsal: Rehearsal
     live: Callable[[], Live]
     ingest: Callable[[], str]  # where the ingest listener is

@@ -6,6 +6,7 @@ from typing import Any
 from quart import Blueprint, Response
 
 from signal_actor.management import openapi
+from signal_actor.management.api.alarms import alarms
 from signal_actor.management.api.audit import audit
 from signal_actor.management.api.catalog import catalog
 from signal_actor.management.api.deliveries import deliveries
@@ -15,12 +16,17 @@ from signal_actor.management.api.integrations import integrations
 from signal_actor.management.api.live import live
 from signal_actor.management.api.mappings import mappings
 from signal_actor.management.api.pipelines import pipelines
+from signal_actor.management.api.settings import settings
 from signal_actor.management.api.stats import stats
 from signal_actor.management.api.tokens import tokens
 from signal_actor.management.office import Office
 from signal_actor.management.routes import PREFIX, Noun, json_response, mount
 
-NOUNS: list[Noun] = [catalog, integrations, mappings, pipelines, live, events, deliveries, stats, audit, tokens, forget]
+NOUNS: list[Noun] = [
+    *(catalog, integrations, mappings, pipelines),
+    *(live, events, deliveries, stats, alarms),
+    *(settings, audit, tokens, forget),
+]
 
 
 @cache
