@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-WIDTH = 960.0
-GAP = 1.5  # between bars
+WIDTH = 480.0  # user units; about what one takes up on a screen, so that its texts keep their size
+GAP = 1.0  # between bars
 DAY = 86_400_000
 NICE = (1, 2, 2.5, 5, 10)
 

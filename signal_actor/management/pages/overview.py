@@ -20,14 +20,14 @@ RANGES = {
     "30d": ("30 days", 720 * HOUR),
 }
 PARTS = (("good", "delivered"), ("calm", "skipped"), ("bad", "dead"))
-HEIGHT = 120.0
+HEIGHT = 110.0
 
 
 @room.get("/")
 async def overview(visit: Visit) -> Response:
-    span = visit.args.get("range", "24h")
+    span = visit.args.get("range", "1h")
     if span not in RANGES:
-        span = "24h"
+        span = "1h"
     pipelines = visit.office.live().pipelines
     chosen = visit.args.get("pipeline", "")
     chosen = chosen if chosen in {pipeline.slug for pipeline in pipelines.values()} else ""
@@ -44,6 +44,7 @@ async def overview(visit: Visit) -> Response:
         sights=sights,
         troubled=[each for each in sights.values() if each.health == "misconfigured" and each.shown.published],
         funnel=charts.share(_parts(told)),
+        width=charts.WIDTH,
         plots=_plots(told),
         lines=_lines(told),
         backlog_age=max((item.oldest_pending_seconds or 0 for item in told.integrations), default=0) * 1000,

@@ -75,7 +75,7 @@ function show(kind, data) {
 }
 
 function tell() {
-  const parts = [`${seen.toLocaleString()} events since this page was opened`];
+  const parts = [`${seen.toLocaleString()} ${seen === 1 ? "event" : "events"} since this page was opened`];
   if (paused && held.length) parts.push(`${held.length.toLocaleString()} messages wait until you go on`);
   if (missed + lost) parts.push(`${(missed + lost).toLocaleString()} were too many to show`);
   counts.textContent = `${parts.join(", ")}.`;
