@@ -26,13 +26,15 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.dispatch.rehearsal import Rehearsal
 from signal_actor.dispatch.supervisor import Supervisor
 from signal_actor.ingest.acceptance import Acceptance
+from signal_actor.ingest.datafly.shelf import Shelf, datafly
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
-from signal_actor.janitor import Janitor
+from signal_actor.janitor import TRUNCATE, Janitor
 from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
+from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.management.office import Office
 from signal_actor.observations import Observations
@@ -72,6 +74,8 @@ class Service:
             accepted=self._accepted,
             refusing=lambda: self.janitor.refusing,
         )
+        self.feed = Feed(database, self._slug, self.observations)
+        self.shelf = Shelf(database, self.live)
         self.links = Links(trio.current_time)
         self.office = Office(
             database=database,
@@ -79,14 +83,21 @@ class Service:
             guard=Guard(database, options.admin_token, now=now_ms, clock=trio.current_time),
             links=self.links,
             live=lambda: self.live,
+            ingest=lambda: self._ingest,
             reload=self.reload,
             ring=self.supervisor.ring_all,
             lateness=lambda: self.supervisor.pressure.lateness,
             observations=self.observations,
+            feed=self.feed,
             rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
+        self._ingest = ""
         self._stop = trio.Event()
+
+    def _slug(self, pipeline_id: int) -> str:
+        pipeline = self.live.pipelines.get(pipeline_id)
+        return pipeline.slug if pipeline else str(pipeline_id)
 
     def _accepted(self, pipeline: Pipeline, count: int) -> None:
         self.supervisor.ring(pipeline.id)
@@ -115,6 +126,7 @@ class Service:
                 delivering.start_soon(self._keep_house)
                 async with trio.open_nursery() as listening:
                     ready = await self._listen(listening)
+                    self._ingest = ready.ingest
                     self._address = control.announce(self.options.data_dir, ready.admin)
                     task_status.started(ready)
                     await self._stop.wait()
@@ -126,7 +138,7 @@ class Service:
         trusted = self.options.trusted_proxies
         door = Door(
             self.acceptance,
-            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted)),
+            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted), datafly(self.shelf)),
             trusted=trusted,
         )
         door.refused = self.observations.refuse
@@ -140,6 +152,8 @@ class Service:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
+                nursery.start_soon(self.feed.run)
+                nursery.start_soon(self.shelf.run)
                 await self._stop.wait()
                 scope.cancel()
 
@@ -147,12 +161,15 @@ class Service:
         """Runs a control verb and makes what it changed live at once."""
         value = await self.database.run(control.execute, self.box, verb, arguments, now=now_ms())
         self.reload()
+        if verb == "forgotten":  # what was erased is gone from the WAL too
+            self.database.writer.between_groups(TRUNCATE)
         return value
 
     def reload(self) -> None:
         """Makes what is published the truth of every room."""
         self.live = self.acceptance.live = self.database.read(pipelines.live, self.box)
         self.supervisor.assign(self.live)
+        self.shelf.put(self.live)
         self.supervisor.ring_all()
 
     async def _probe(self) -> None:

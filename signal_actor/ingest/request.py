@@ -60,7 +60,7 @@ class Request:
         for part in raw.split(";"):
             name, _, value = part.strip().partition("=")
             if name == COOKIE:
-                return _believable(unquote(value.strip('"'), errors="replace"))
+                return believable(unquote(value.strip('"'), errors="replace"))
         return None
 
     @property
@@ -91,7 +91,7 @@ class Request:
     def told_visitor(self) -> str | None:
         """RudderStack's browser SDK names the visitor in a header, base64."""
         try:
-            return _believable(base64.b64decode(self.headers[b"anonymousid"] + "==").decode())
+            return believable(base64.b64decode(self.headers[b"anonymousid"] + "==").decode())
         except (KeyError, binascii.Error, ValueError):
             return None
 
@@ -164,9 +164,9 @@ class Request:
         return any(address in network for network in self._trusted)
 
 
-def _believable(visitor: str) -> str | None:
+def believable(visitor: Any) -> str | None:
     """An id that may have been ours; what is not is as good as none."""
-    return visitor if 0 < len(visitor) <= LONGEST_ID and visitor.isprintable() else None
+    return visitor if isinstance(visitor, str) and 0 < len(visitor) <= LONGEST_ID and visitor.isprintable() else None
 
 
 def _address(text: str) -> Address | None:

@@ -11,6 +11,7 @@ from signal_actor.event import Event
 from signal_actor.live import Integration, Live
 from signal_actor.management.auth import Guard
 from signal_actor.management.cache import Cache
+from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.observations import Observations
 from signal_actor.secrets import Box
@@ -70,8 +71,10 @@ class Office:
     guard: Guard
     links: Links
     observations: Observations
+    feed: Feed
     rehearsal: Rehearsal
     live: Callable[[], Live]
+    ingest: Callable[[], str]  # where the ingest listener is
     reload: Callable[[], None]
     ring: Callable[[], None]
     lateness: Callable[[], float]  # of the event loop, in seconds

@@ -132,7 +132,6 @@ def settle(
 ) -> list[Settlement]:
     """Ends a lease (or a part of it), records the attempt, and lets the visitors' next events come forward.
 
-    `held` are visitors of whom the same lease holds further deliveries; their turn comes when those are settled.
     Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
     """
     settled = [

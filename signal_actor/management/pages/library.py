@@ -65,7 +65,9 @@ async def install(visit: Visit, vendor: str) -> Response:
     except ConfigurationError as error:
         wrong = forms.sorted_out(error, ["name", "variant", *(each["key"] for each in fields)])
         return _form(visit, destination, forms.typed(visit.form), visit.form.getlist("consent"), sent, wrong)
-    done = "is installed. Send a test event to see that it works." if publish else "is in the draft. Publish to go live."
+    done = (
+        "is installed. Send a test event to see that it works." if publish else "is in the draft. Publish to go live."
+    )
     return visit.go(f"/integrations/{key}", f"{written['name'] or destination.name} {done}")
 
 
@@ -125,5 +127,5 @@ def _switched_off(destination: Destination[Any], variant: str, sent: list[str]) 
     document = destination.variants.get(variant, {})
     changes: dict[str, Any] = {kind: OFF for kind in KINDS if kind != "track" and kind not in sent and kind in document}
     if "track" not in sent:
-        changes |= {"other": OFF, "track": {name: OFF for name in document.get("track", {})}}
+        changes |= {"other": OFF, "track": dict.fromkeys(document.get("track", {}), OFF)}
     return mapping.difference(document, mapping.merge(document, changes)) if changes else {}
