@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from signal_actor.ingest import acceptance
+from signal_actor.ingest import acceptance, sdks
 from signal_actor.live import PipelineSettings
 from signal_actor.server import serve
 from tests.sdks.conftest import OpenShop, Sdk, Shop
@@ -24,6 +24,21 @@ async def test_a_write_key_may_stay_as_it_is(open_shop: OpenShop) -> None:
     shop = await open_shop(pipeline_keys=[key])
     await shop.visit(SEGMENT, key=key)
     assert len(await shop.stored(4)) == 4
+
+
+async def test_the_settings_keep_analytics_next_from_telling_segment_how_it_is_used(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters, settings = Sdk("segment_browser_counters.js"), sdks.segment
+    await shop.visit(counters)
+    await shop.quiet(1)
+    assert await shop.strangers() == set()
+    monkeypatch.setattr(sdks, "segment", lambda *told: {"integrations": settings(*told)["integrations"]})
+    await trio.to_thread.run_sync(shop.browser.execute_cdp_cmd, "Network.clearBrowserCache", {})
+    await shop.visit(counters)
+    await shop.quiet(1)
+    assert await shop.strangers() == {"api.segment.io"}
+    assert {knock.path for knock in shop.watch.posts()} == {"/v1/t"}
 
 
 async def test_settings_without_segment_io_make_analytics_next_forget_the_host(shop: Shop) -> None:
