@@ -14,7 +14,7 @@ from signal_actor.ingest.answers import ACCEPTED, Answer, json_answer
 from signal_actor.ingest.limits import Allowance, Room
 from signal_actor.ingest.request import Receive, Request
 from signal_actor.ingest.visitor import Visitor, new_id
-from signal_actor.live import Live, Pipeline
+from signal_actor.live import Live, Pipeline, PipelineSettings
 from signal_actor.store import events, identities
 from signal_actor.store.events import Incoming
 from signal_actor.wire import inflate, loads
