@@ -3,7 +3,7 @@
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from signal_actor.service import Options, Ready
 
 KEY = "dk_demo_0123456789"
 ORIGIN = "http://localhost"
+LINK_SECONDS = 86_400.0  # who tries the demo may come back after lunch
 QUESTION = "select * from v_backlog"
 
 # What a first visit looks like; the calls are those of the vendors' documents.
@@ -67,9 +68,10 @@ PAGE = {"page": {"url": "https://example.com/p/widget", "path": "/p/widget", "re
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What runs."""
+    """What runs. `login` makes an address that logs into the management UI, once."""
 
     ready: Ready
+    login: Callable[[], str]
     sandbox: Sandbox
     data_dir: Path
 
@@ -88,7 +90,9 @@ async def running(data_dir: Path) -> AsyncIterator[Demo]:
             async with trio.open_nursery() as nursery:
                 ready: Ready = await nursery.start(main_service.run)
                 try:
-                    yield Demo(ready, sandbox, data_dir)
+                    yield Demo(
+                        ready, lambda: ready.admin + main_service.links.create(seconds=LINK_SECONDS), sandbox, data_dir
+                    )
                 finally:
                     main_service.stop()
         vendors.cancel_scope.cancel()
@@ -106,7 +110,7 @@ def main(data_dir: Path | None, seconds: float | None) -> None:
 async def _run(data_dir: Path, seconds: float | None) -> None:
     async with running(data_dir) as demo, trio.open_nursery() as nursery:
         click.echo(f"Ingest         {demo.ready.ingest}   pipeline key {KEY}")
-        click.echo(f"Management     {demo.ready.admin}")
+        click.echo(f"Management     {demo.login()}")
         click.echo(f"Database       {data_dir / FILE}")
         click.echo(f"Try            sqlite3 {data_dir / FILE} '{QUESTION}'\n")
         for fake in demo.sandbox.vendors.values():

@@ -76,6 +76,7 @@ class Office:
     alarms: Alarms
     rehearsal: Rehearsal
     live: Callable[[], Live]
+    ingest: Callable[[], str]  # where the ingest listener is
     reload: Callable[[], None]
     ring: Callable[[], None]
     lateness: Callable[[], float]  # of the event loop, in seconds

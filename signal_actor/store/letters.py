@@ -14,6 +14,7 @@ from signal_actor.wire import iso, milliseconds
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
 REPLAYABLE = ("dead", "skipped")  # what is done is never sent again
 DISCARDABLE = ("dead", "pending")
+NEWEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,20 @@ def listed(
     for row in found:
         row.update({name: iso(row[name]) for name in TIMES if row[name] is not None})
     return found
+
+
+def newest(
+    connection: sqlite3.Connection, wanted: Filter, *, limit: int, before: int | None = None
+) -> list[dict[str, Any]]:
+    """Deliveries for people, newest first: event id and name, when it was accepted, state and what was said last."""
+    condition, values = wanted.where()
+    cursor = connection.execute(
+        "select d.event_id, e.type, e.name, e.received_at, i.slug as integration, d.state, d.attempts, d.due_at,"
+        f" d.last_status, d.last_error, d.finished_at {FROM}"
+        f" where {condition} and d.event_id < ? order by d.event_id desc limit ?",
+        [*values, NEWEST_ID if before is None else before, limit],
+    )
+    return _dicts(cursor)
 
 
 def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:

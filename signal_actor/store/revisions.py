@@ -52,6 +52,11 @@ def draft(connection: sqlite3.Connection, pipeline_id: int) -> Document | None:
     return Document.model_validate_json(text) if text else None
 
 
+def has_draft(connection: sqlite3.Connection, pipeline_id: int) -> bool:
+    """Whether there is something to publish. Raises Refusal (404) if there is no such pipeline."""
+    return bool(_pipeline(connection, pipeline_id, "draft is not null")[0])
+
+
 def document(connection: sqlite3.Connection, pipeline_id: int, number: int) -> Document:
     """What a revision published. Raises Refusal (404)."""
     row = connection.execute(

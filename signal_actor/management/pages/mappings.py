@@ -1,0 +1,164 @@
+"""Field Mappings: what becomes of an event on its way to a vendor, edited rule by rule, tried before it is saved."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from quart import Response
+
+from signal_actor import mapping
+from signal_actor.converters import CONVERTERS
+from signal_actor.errors import ConfigurationError, Refusal
+from signal_actor.management.api.mappings import PreviewOf, preview
+from signal_actor.management.pages import rules, sight
+from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.management.pages.sight import Sight
+from signal_actor.store import integrations, search
+from signal_actor.store.search import Wanted
+
+room = Room("mappings")
+SAMPLES = 20  # stored events that a preview offers
+SPARE_ROWS = 2  # empty rows, for those without a script
+
+
+@room.get("/mappings")
+async def overview(visit: Visit) -> Response:
+    sights = await sight.everything(visit.office)
+    changed = {each.shown.id: sum(line.changed for line in rules.lines(*_documents(each))) for each in sights}
+    return visit.show("mappings.html", sights=sights, changed=changed)
+
+
+@room.get("/integrations/<int:id>/mappings")
+async def listed(visit: Visit, id: int) -> Response:
+    found = await sight.one(visit.office, id)
+    return visit.show("mapping_rules.html", sight=found, lines=rules.lines(*_documents(found)))
+
+
+@room.post("/integrations/<int:id>/mappings/add")
+async def add(visit: Visit, id: int) -> Response:
+    name = visit.form.get("event", "").strip()
+    if not name:
+        raise Refusal(400, "invalid_payload", "Give the event's name as your site sends it, such as Product Viewed.")
+    return visit.go(_address(id, rules.TRACK + name))
+
+
+@room.post("/integrations/<int:id>/mappings/revert")
+async def revert(visit: Visit, id: int) -> Response:
+    await _save(visit, id, {}, publish=True)
+    return visit.go(f"/integrations/{id}/mappings", "All changes are taken back; the preset is in force.")
+
+
+@room.get("/integrations/<int:id>/mappings/rule")
+async def rule(visit: Visit, id: int) -> Response:
+    found, key = await sight.one(visit.office, id), _key(visit)
+    document, variant = _documents(found)
+    return await _editor(visit, found, key, rules.of(document, key) or rules.of(variant, key) or {})
+
+
+@room.post("/integrations/<int:id>/mappings/rule", role="viewer")
+async def edited(visit: Visit, id: int) -> Response:
+    """Previews, for everybody; saves and reverts, for editors."""
+    found, key = await sight.one(visit.office, id), _key(visit)
+    document, variant = _documents(found)
+    do = visit.form.get("do", "preview")
+    if do != "preview" and not visit.caller.may("editor"):
+        raise Refusal(403, "forbidden", "Changing mappings needs the role editor.")
+    if do == "revert":
+        wanted = rules.having(document, key, rules.of(variant, key))
+        await _save(visit, id, mapping.difference(variant, wanted), publish=True)
+        return visit.go(f"/integrations/{id}/mappings", f"{rules.label(key)} is as in the preset again.")
+    written = rules.read(visit.form, rules.of(variant, key))
+    changes = mapping.difference(variant, rules.having(document, key, written))
+    if do == "preview":
+        return await _editor(visit, found, key, written, changes=changes, event=visit.form.get("event_id", ""))
+    try:
+        await _save(visit, id, changes, publish=do != "draft")
+    except ConfigurationError as error:
+        return await _editor(visit, found, key, written, wrong=str(error).splitlines())
+    said = "saved in the draft. Publish to go live." if do == "draft" else "saved and live: the next event has it."
+    return visit.go(f"/integrations/{id}/mappings", f"{rules.label(key)} is {said}")
+
+
+async def _editor(
+    visit: Visit,
+    found: Sight,
+    key: str,
+    written: rules.Rule,
+    *,
+    changes: dict[str, Any] | None = None,
+    event: str = "",
+    wrong: list[str] | None = None,
+) -> Response:
+    document, variant = _documents(found)
+    samples = await _samples(visit, found, key)
+    tried = None
+    if changes is not None and event.isdigit() and not wrong:
+        try:
+            tried = await _tried(visit, found, int(event), changes)
+        except ConfigurationError as error:
+            wrong = str(error).splitlines()
+    return visit.show(
+        "mapping_rule.html",
+        400 if wrong else 200,
+        sight=found,
+        key=key,
+        label=rules.label(key),
+        rule=written,
+        before=rules.of(variant, key),
+        changed=mapping.difference(variant, document)
+        != mapping.difference(variant, rules.having(document, key, rules.of(variant, key))),
+        rows=rules.rows(written, rules.of(variant, key)),
+        spare=SPARE_ROWS,
+        converters=list(CONVERTERS),
+        samples=samples,
+        chosen=event,
+        preview=tried,
+        wrong=wrong or [],
+    )
+
+
+async def _tried(visit: Visit, found: Sight, event_id: int, changes: dict[str, Any]) -> dict[str, Any]:
+    """What the event becomes as things are, and with the draft."""
+    now = await preview(visit.office, found.shown.id, PreviewOf(event_id=event_id))
+    then = await preview(visit.office, found.shown.id, PreviewOf(event_id=event_id, mappings=changes))
+    return {"now": now, "then": then, "same": now.payload == then.payload and now.outcome == then.outcome}
+
+
+async def _samples(visit: Visit, found: Sight, key: str) -> list[dict[str, Any]]:
+    """Stored events that this rule is about, newest first."""
+    wanted = Wanted(
+        pipeline=found.pipeline,
+        type="track" if key == "other" else key.partition(":")[0],
+        event=key.removeprefix(rules.TRACK) if key.startswith(rules.TRACK) else None,
+    )
+    samples, _ = await visit.office.database.search(search.events, wanted, before=None, limit=SAMPLES)
+    return samples
+
+
+async def _save(visit: Visit, id: int, changes: dict[str, Any], *, publish: bool) -> None:
+    await visit.office.change(
+        integrations.patch_integration,
+        id,
+        {"mappings": changes},
+        visit.office.box,
+        publish=publish,
+        **visit.author,
+    )
+
+
+def _documents(found: Sight) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The mapping document with the integration's changes, and the variant's own."""
+    table = found.shown.table
+    variant = dict(found.vendor.variants.get(table["variant"], {}))
+    return mapping.merge(variant, table["mappings"]), variant
+
+
+def _key(visit: Visit) -> str:
+    key = visit.args.get("key", "")
+    if not rules.known(key):
+        raise Refusal(404, "not_found", f"There is no rule {json.dumps(key[:80])}.")
+    return key
+
+
+def _address(id: int, key: str) -> str:
+    return f"/integrations/{id}/mappings/rule?key={quote(key, safe='')}"

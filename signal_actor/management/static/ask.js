@@ -1,0 +1,16 @@
+// Questions and the menu close with Escape, and when something else is clicked.
+const open = () => document.querySelectorAll("details[data-ask][open], details[data-menu][open]");
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const details of open()) {
+    details.open = false;
+    details.querySelector("summary").focus();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  for (const details of open()) {
+    if (!details.contains(event.target)) details.open = false;
+  }
+});

@@ -1,0 +1,42 @@
+// The mapping editor: rows are added and taken away at once, without the spare rows that a page without scripts needs.
+const body = document.querySelector("[data-rows]");
+const add = document.querySelector("[data-add]");
+
+function tidy(row) {
+  const box = row.querySelector("input[name^='drop-']");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = "✕";
+  button.title = "Remove this field";
+  button.setAttribute("aria-label", `Remove ${row.querySelector("input").value || "this field"}`);
+  button.addEventListener("click", () => {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    row.remove();
+    (next?.querySelector("input") ?? add).focus();
+  });
+  box.replaceWith(button);
+}
+
+if (body && add) {
+  const rows = [...body.rows];
+  const blank = rows.at(-1).cloneNode(true);
+  let count = rows.length;
+  for (const row of rows) {
+    const empty = !row.querySelector("input").value && !row.classList.contains("gone");
+    if (empty) row.remove(); else tidy(row);
+  }
+  add.hidden = false;
+  add.addEventListener("click", () => {
+    const row = blank.cloneNode(true);
+    for (const field of row.querySelectorAll("[name]")) field.name = field.name.replace(/\d+$/, count);
+    count += 1;
+    body.append(row);
+    tidy(row);
+    row.querySelector("input").focus();
+  });
+}
+
+if (document.querySelector("#preview [aria-live]")) {
+  document.querySelector("#preview").scrollIntoView({ block: "start" });
+}
