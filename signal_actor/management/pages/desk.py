@@ -1,9 +1,9 @@
 """Desk: what every page is given: who asks, the form that came with it, and a frame to be shown in.
 
-    room = Room("live")
+room = Room("live")
 
-    @room.get("/live", role="viewer")
-    async def live(visit: Visit) -> Response: ...
+@room.get("/live", role="viewer")
+async def live(visit: Visit) -> Response: ...
 """
 
 from collections.abc import Awaitable, Callable

@@ -21,6 +21,6 @@ PATHS = {
 
 def icon(name: str) -> Markup:
     """An icon that says nothing to a screen reader: the words beside it do."""
-    return Markup('<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{}"/></svg>').format(
-        PATHS[name]
-    )
+    return Markup(
+        '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{}"/></svg>'
+    ).format(PATHS[name])

@@ -43,7 +43,9 @@ async def decide(visit: Visit, id: int) -> Response:
         raise Refusal(400, "invalid_payload", "Choose what to do.")
     if which == "ticked":
         if not ticked:
-            return visit.go(f"/integrations/{id}/letters?state={wanted.state}", "Nothing was ticked, so nothing is done.")
+            return visit.go(
+                f"/integrations/{id}/letters?state={wanted.state}", "Nothing was ticked, so nothing is done."
+            )
         wanted = Filter(wanted.pipeline, wanted.integration, wanted.state, event_ids=ticked)
     verb = letters.replay if do == "replay" else letters.discard
     count = 0

@@ -65,7 +65,9 @@ async def install(visit: Visit, vendor: str) -> Response:
     except ConfigurationError as error:
         wrong = forms.sorted_out(error, ["name", "variant", *(each["key"] for each in fields)])
         return _form(visit, destination, forms.typed(visit.form), visit.form.getlist("consent"), sent, wrong)
-    done = "is installed. Send a test event to see that it works." if publish else "is in the draft. Publish to go live."
+    done = (
+        "is installed. Send a test event to see that it works." if publish else "is in the draft. Publish to go live."
+    )
     return visit.go(f"/integrations/{key}", f"{written['name'] or destination.name} {done}")
 
 

@@ -105,9 +105,8 @@ async def _editor(
         label=rules.label(key),
         rule=written,
         before=rules.of(variant, key),
-        changed=mapping.difference(variant, document) != mapping.difference(
-            variant, rules.having(document, key, rules.of(variant, key))
-        ),
+        changed=mapping.difference(variant, document)
+        != mapping.difference(variant, rules.having(document, key, rules.of(variant, key))),
         rows=rules.rows(written, rules.of(variant, key)),
         spare=SPARE_ROWS,
         converters=list(CONVERTERS),

@@ -58,7 +58,9 @@ async def create(visit: Visit) -> Response:
 @room.post("/settings/tokens/revoke", role="admin")
 async def revoke(visit: Visit) -> Response:
     key = visit.form.get("id", "")
-    if not key.isdigit() or not await visit.office.database.run(partial(tokens.revoke, token_id=int(key), **visit.author)):
+    if not key.isdigit() or not await visit.office.database.run(
+        partial(tokens.revoke, token_id=int(key), **visit.author)
+    ):
         raise Refusal(404, "not_found", "There is no such token in force.")
     return visit.go("/settings/tokens", "The token is revoked, and its sessions have ended.")
 
