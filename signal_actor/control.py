@@ -16,7 +16,7 @@ from typing import Any
 from signal_actor import configuration
 from signal_actor.errors import UsageError
 from signal_actor.secrets import Box
-from signal_actor.store import backfill, letters, pipelines, plans, tokens
+from signal_actor.store import backfill, letters, persons, pipelines, plans, tokens
 
 FILE = "control.json"
 PATH = "/control"
@@ -63,8 +63,22 @@ def import_lines(connection: sqlite3.Connection, box: Box, *, now: int, **chunk:
     return backfill.store(connection, dedupe_hours=live.retention.dedupe_hours, now=now, **chunk)
 
 
+def erase(connection: sqlite3.Connection, box: Box, *, now: int, **piece: Any) -> Any:
+    """Erases a piece of what was found about a person."""
+    return persons.erase(connection, now=now, **piece)
+
+
+def forgotten(
+    connection: sqlite3.Connection, box: Box, *, now: int, who: dict[str, Any], receipt: dict[str, int]
+) -> Any:
+    """Records that a person was forgotten."""
+    persons.record(connection, persons.Person(**who), receipt, author="command line", now=now)
+    return receipt
+
+
 VERBS: Mapping[str, Verb] = {
-    verb.__name__: verb for verb in (apply, plan, token_create, token_revoke, replay, discard, import_lines)
+    verb.__name__: verb
+    for verb in (apply, plan, token_create, token_revoke, replay, discard, import_lines, erase, forgotten)
 }
 
 

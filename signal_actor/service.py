@@ -6,12 +6,8 @@ stop   listeners close, requests in progress finish -> nothing more is leased, w
        -> outcomes are committed -> the writer ends
 """
 
-import gc
-import json
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +16,7 @@ import structlog
 import trio
 
 from signal_actor import control, opening
+from signal_actor.alarms import Alarms
 from signal_actor.control import Address
 from signal_actor.database import Database, now_ms
 from signal_actor.destinations.registry import destinations
@@ -30,10 +27,11 @@ from signal_actor.ingest.datafly.shelf import Shelf, datafly
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
-from signal_actor.janitor import Janitor
+from signal_actor.janitor import TRUNCATE, Janitor
 from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
+from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.management.office import Office
 from signal_actor.observations import Observations
@@ -42,7 +40,7 @@ from signal_actor.secrets import Box
 from signal_actor.server import serve as listen
 from signal_actor.store import notes, pipelines
 
-__all__ = ["Options", "Ready", "Service", "opened", "serve"]
+__all__ = ["Options", "Ready", "Service", "opened"]
 
 log = structlog.get_logger()
 
@@ -73,6 +71,8 @@ class Service:
             accepted=self._accepted,
             refusing=lambda: self.janitor.refusing,
         )
+        self.alarms = Alarms(database)
+        self.feed = Feed(database, lambda: self.live, self.observations)
         self.shelf = Shelf(database, self.live)
         self.links = Links(trio.current_time)
         self.office = Office(
@@ -81,13 +81,17 @@ class Service:
             guard=Guard(database, options.admin_token, now=now_ms, clock=trio.current_time),
             links=self.links,
             live=lambda: self.live,
+            ingest=lambda: self._ingest,
             reload=self.reload,
             ring=self.supervisor.ring_all,
             lateness=lambda: self.supervisor.pressure.lateness,
             observations=self.observations,
+            feed=self.feed,
+            alarms=self.alarms,
             rehearsal=Rehearsal(destinations()),
         )
         self._address: Address | None = None
+        self._ingest = ""
         self._stop = trio.Event()
 
     def _accepted(self, pipeline: Pipeline, count: int) -> None:
@@ -117,6 +121,7 @@ class Service:
                 delivering.start_soon(self._keep_house)
                 async with trio.open_nursery() as listening:
                     ready = await self._listen(listening)
+                    self._ingest = ready.ingest
                     self._address = control.announce(self.options.data_dir, ready.admin)
                     task_status.started(ready)
                     await self._stop.wait()
@@ -128,7 +133,13 @@ class Service:
         trusted = self.options.trusted_proxies
         door = Door(
             self.acceptance,
-            pages(self._probe, lambda: self.janitor.refusing, sdks(lambda: self.live, trusted), datafly(self.shelf)),
+            pages(
+                self._probe,
+                lambda: self.janitor.refusing,
+                self.alarms.causes,
+                sdks(lambda: self.live, trusted),
+                datafly(self.shelf),
+            ),
             trusted=trusted,
         )
         door.refused = self.observations.refuse
@@ -142,7 +153,9 @@ class Service:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
+                nursery.start_soon(self.feed.run)
                 nursery.start_soon(self.shelf.run)
+                nursery.start_soon(self.alarms.run)
                 await self._stop.wait()
                 scope.cancel()
 
@@ -150,6 +163,8 @@ class Service:
         """Runs a control verb and makes what it changed live at once."""
         value = await self.database.run(control.execute, self.box, verb, arguments, now=now_ms())
         self.reload()
+        if verb == "forgotten":  # what was erased is gone from the WAL too
+            self.database.writer.between_groups(TRUNCATE)
         return value
 
     def reload(self) -> None:
@@ -168,33 +183,3 @@ def opened(options: Options) -> Iterator[Service]:
     """A service on its data directory. Raises as `opening.opened` does, before any port opens."""
     with opening.opened(options) as (database, box):
         yield Service(options, database, box)
-
-
-async def serve(options: Options) -> None:
-    """`signal-actor serve`: one line on stdout when both listeners are up, and an orderly end on SIGTERM or SIGINT."""
-    with opened(options) as service:
-        _calm_the_collector()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey_signals, service)
-            async with trio.open_nursery() as running:
-                ready: Ready = await running.start(service.run)
-                line = {"event": "ready", "ingest": ready.ingest, "admin": ready.admin, "pid": os.getpid()}
-                with suppress(OSError):  # nobody has to listen
-                    print(json.dumps(line, separators=(",", ":")), flush=True)
-            nursery.cancel_scope.cancel()
-
-
-def _calm_the_collector() -> None:
-    """What is there at start stays, and events make no cycles: looking for them at every turn costs a tenth."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
-async def _obey_signals(service: Service) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            if service.stopping:
-                os._exit(1)  # a second signal ends at once
-            log.info("service.stopping", signal=signal.Signals(number).name)
-            service.stop()

@@ -7,6 +7,7 @@ import click
 from signal_actor import __version__
 from signal_actor.cli.backfill import import_
 from signal_actor.cli.configure import apply, export, migrate
+from signal_actor.cli.forget import forget
 from signal_actor.cli.outbox import outbox
 from signal_actor.cli.sandbox import sandbox
 from signal_actor.cli.serve import demo, serve
@@ -20,7 +21,7 @@ def commands() -> None:
     """Signal Actor: browser events reach your vendors server to server, durably."""
 
 
-for command in (serve, demo, sandbox, apply, export, token, outbox, import_, migrate):
+for command in (serve, demo, sandbox, apply, export, token, outbox, import_, forget, migrate):
     commands.add_command(command)
 
 

@@ -9,7 +9,7 @@ import click
 import trio
 
 from signal_actor import demo as first_contact
-from signal_actor import logs, service
+from signal_actor import logs, process, service
 
 
 class Networks(click.ParamType[tuple[IPv4Network | IPv6Network, ...]]):
@@ -77,7 +77,7 @@ def data_dir_option(command: Any) -> Any:
 def serve(log_format: str | None, **options: Any) -> None:
     """Run everything in one process, until SIGTERM or SIGINT."""
     logs.configure(log_format)
-    trio.run(service.serve, service.Options(**options))
+    trio.run(process.serve, service.Options(**options))
 
 
 @click.command()

@@ -15,8 +15,17 @@ CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 PROBE_SECONDS = 2.0  # how long the write probe of /readyz may take
 
 
-def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | None], *more: Blueprint) -> QuartTrio:
-    """The Quart app. `probe` writes to the database for real; `degraded` says what else keeps us from being ready."""
+def pages(
+    probe: Callable[[], Awaitable[None]],
+    refusing: Callable[[], str | None],
+    alarms: Callable[[], list[str]],
+    *more: Blueprint,
+) -> QuartTrio:
+    """The Quart app.
+
+    `probe` writes to the database for real, `refusing` says what else keeps us from taking events, and `alarms` what is
+    wrong although we do.
+    """
     app = QuartTrio(__name__, static_folder=None)
     app.url_map.strict_slashes = False  # a redirect loses events
     app.url_map.redirect_defaults = False
@@ -30,7 +39,7 @@ def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | Non
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        cause = degraded()
+        cause = refusing()
         if cause is None:
             try:
                 with trio.fail_after(PROBE_SECONDS):
@@ -40,7 +49,7 @@ def pages(probe: Callable[[], Awaitable[None]], degraded: Callable[[], str | Non
             except StorageError as error:
                 cause = str(error)
         if cause is None:
-            return response(json_answer(200, {"status": "ready"}))
+            return response(json_answer(200, {"status": "ready", "degraded": alarms()}))
         return response(refusal(Refusal(503, "overloaded", f"Not ready: {cause}.", retry_after=5)))
 
     @app.errorhandler(HTTPException)

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from signal_actor.alarms import Alarms
 from signal_actor.database import Database, now_ms
 from signal_actor.errors import Refusal
 from signal_actor.event import Event
 from signal_actor.live import Integration, Live
 from signal_actor.management.auth import Guard
 from signal_actor.management.cache import Cache
+from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.observations import Observations
 from signal_actor.secrets import Box
@@ -70,8 +72,11 @@ class Office:
     guard: Guard
     links: Links
     observations: Observations
+    feed: Feed
+    alarms: Alarms
     rehearsal: Rehearsal
     live: Callable[[], Live]
+    ingest: Callable[[], str]  # where the ingest listener is
     reload: Callable[[], None]
     ring: Callable[[], None]
     lateness: Callable[[], float]  # of the event loop, in seconds

@@ -46,6 +46,12 @@ class Route:
     secret: frozenset[str] = frozenset()  # fields of the body that no message may quote
 
     @property
+    def answers(self) -> bool:
+        """Whether there is JSON to answer with, and not nothing or a stream."""
+        hint = self.hints["return"]
+        return hint is not type(None) and not (isinstance(hint, type) and issubclass(hint, Response))
+
+    @property
     def summary(self) -> str:
         return (getdoc(self.handler) or "").partition("\n")[0]
 
@@ -114,7 +120,7 @@ def see_other(path: str) -> Response:
 
 
 def _view(route: Route, office: Office) -> Handler:
-    answer = TypeAdapter(route.hints["return"]) if _is_data(route.hints["return"]) else None
+    answer = TypeAdapter(route.hints["return"]) if route.answers else None
 
     async def view(**path: Any) -> Response:
         caller = office.guard.admit(credentials(), route.role)
@@ -133,10 +139,6 @@ def _view(route: Route, office: Office) -> Handler:
         return json_response(route.status, answer.dump_python(value, mode="json"))
 
     return view
-
-
-def _is_data(hint: Any) -> bool:
-    return hint is not type(None) and not (isinstance(hint, type) and issubclass(hint, Response))
 
 
 def _query() -> dict[str, str]:

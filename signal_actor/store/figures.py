@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signal_actor.store.events import ID_BITS, ID_EPOCH, first_id
+from signal_actor.store.events import HOUR, ID_BITS, ID_EPOCH, first_id
 
 SAMPLE = 100_000  # newest deliveries that percentiles are taken from; exact up to here
 
@@ -101,3 +101,63 @@ def owed(connection: sqlite3.Connection) -> dict[int, Open]:
         f" (min(event_id) >> {ID_BITS}) + {ID_EPOCH} from delivery where finished_at is null group by integration_id"
     )
     return {row[0]: Open(*row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationHealth:
+    """How one integration did lately. `oldest` is the earliest open event's acceptance in ms."""
+
+    pipeline: str
+    integration: str
+    health: str
+    health_reason: str | None
+    requests: int
+    successes: int
+    dead: int
+    owed: int
+    oldest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the service did lately. `last_event` is the minute of each live pipeline's last one, in ms."""
+
+    integrations: list[IntegrationHealth]
+    last_event: dict[str, int]
+
+
+def health(connection: sqlite3.Connection, *, now: int, window: int) -> Health:
+    """Requests in the last `window` ms, dead letters in the last hour, and what is owed now."""
+    lately: dict[tuple[str, int], int] = {}
+    for name, sql, since in (
+        ("requests", "noun = 'attempt'", now - window),
+        ("successes", "noun = 'attempt' and label between '200' and '299'", now - window),
+        ("dead", "noun = 'delivery' and label = 'dead'", now - HOUR),
+    ):
+        for owner, count in connection.execute(
+            f"select owner, sum(total) from tally where slot >= ? and {sql} group by owner", (since,)
+        ):
+            lately[name, owner] = count
+    last = connection.execute(
+        "select p.slug, max(t.slot) from pipeline p join tally t on t.owner = p.id and t.noun = 'event' and t.total > 0"
+        " where p.deleted_at is null group by p.id"
+    )
+    open_now = owed(connection)
+    return Health(
+        [_health(each, lately, open_now.get(each.id)) for each in integrations(connection) if not each.removed],
+        dict(last.fetchall()),
+    )
+
+
+def _health(who: Who, lately: dict[tuple[str, int], int], owed: Open | None) -> IntegrationHealth:
+    return IntegrationHealth(
+        pipeline=who.pipeline,
+        integration=who.slug,
+        health=who.health,
+        health_reason=who.health_reason,
+        requests=lately.get(("requests", who.id), 0),
+        successes=lately.get(("successes", who.id), 0),
+        dead=lately.get(("dead", who.id), 0),
+        owed=owed.pending + owed.leased if owed else 0,
+        oldest=owed.oldest if owed else None,
+    )

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import trio
 
-from signal_actor.ingest import acceptance
+from signal_actor.ingest import acceptance, sdks
 from signal_actor.live import PipelineSettings
 from signal_actor.server import serve
 from tests.sdks.conftest import OpenShop, Sdk, Shop
 from tests.sdks.watch import overloaded
-from tests.service.house import KEY, PATIENCE
+from tests.service.house import KEY, eventually
 
 SEGMENT, BATCHING = Sdk("segment_browser.js"), Sdk("segment_browser_batching.js")
 RUDDER, BEACON = Sdk("rudder_browser.js"), Sdk("rudder_browser_beacon.js")
@@ -24,6 +24,21 @@ async def test_a_write_key_may_stay_as_it_is(open_shop: OpenShop) -> None:
     shop = await open_shop(pipeline_keys=[key])
     await shop.visit(SEGMENT, key=key)
     assert len(await shop.stored(4)) == 4
+
+
+async def test_the_settings_keep_analytics_next_from_telling_segment_how_it_is_used(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters, settings = Sdk("segment_browser_counters.js"), sdks.segment
+    await shop.visit(counters)
+    await shop.quiet(1)
+    assert await shop.strangers() == set()
+    monkeypatch.setattr(sdks, "segment", lambda *told: {"integrations": settings(*told)["integrations"]})
+    await trio.to_thread.run_sync(shop.browser.execute_cdp_cmd, "Network.clearBrowserCache", {})
+    await shop.visit(counters)
+    await shop.quiet(1)
+    assert await shop.strangers() == {"api.segment.io"}
+    assert {knock.path for knock in shop.watch.posts()} == {"/v1/t"}
 
 
 async def test_settings_without_segment_io_make_analytics_next_forget_the_host(shop: Shop) -> None:
@@ -104,9 +119,7 @@ async def test_without_settings_from_the_service_an_origin_that_is_not_allowed_i
 ) -> None:
     shop = await open_shop(allowed_origins=["http://other.localhost"])
     await shop.visit(BATCHING)
-    with trio.fail_after(PATIENCE):
-        while len(shop.watch.knocks) < 2:
-            await trio.sleep(0.05)
+    await eventually(lambda: len(shop.watch.knocks) > 1)
     tries = [(knock.method, knock.path, knock.status) for knock in shop.watch.knocks]
     assert set(tries) == {("OPTIONS", "/v1/b", 403)}
 

@@ -3,10 +3,34 @@
 from quart import Blueprint
 
 from signal_actor.management.office import Office
-from signal_actor.management.pages import assets, desk, integrations, letters, library, mappings
+from signal_actor.management.pages import (
+    assets,
+    debugger,
+    desk,
+    integrations,
+    letters,
+    library,
+    live,
+    mappings,
+    overview,
+    pipelines,
+    revisions,
+    settings,
+)
 from signal_actor.management.pages.render import render
 
-ROOMS: tuple[desk.Room, ...] = (integrations.room, library.room, letters.room, mappings.room)
+ROOMS = (
+    overview.room,
+    live.room,
+    debugger.room,
+    integrations.room,
+    library.room,
+    letters.room,
+    mappings.room,
+    pipelines.room,
+    revisions.room,
+    settings.room,
+)
 
 
 def blueprint(office: Office) -> Blueprint:

@@ -12,8 +12,8 @@ from signal_actor.store.integrations import MASK
 Fields = Sequence[Mapping[str, Any]]
 
 DELIVERY: Fields = [
-    {"key": key, "label": label, "type": "number", "required": False, "help": help}
-    for key, label, help in (
+    {"key": key, "label": label, "type": "number", "required": False, "help": about}
+    for key, label, about in (
         ("request_timeout_seconds", "Request timeout", "Seconds until an unanswered request counts as failed."),
         ("retry_base_seconds", "First retry after", "Seconds; each further retry waits about twice as long."),
         ("retry_cap_seconds", "Longest wait between retries", "Seconds."),

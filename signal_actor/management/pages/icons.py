@@ -2,14 +2,20 @@
 
 from markupsafe import Markup
 
+
+def _ring(left: float, middle: float, radius: float) -> str:
+    arc = f"a{radius} {radius} 0 1 0"
+    return f"M{left} {middle}{arc} {2 * radius} 0{arc} {-2 * radius} 0"
+
+
 PATHS = {
     "overview": "M4 19V11M10 19V5M16 19v-6M21 19H3",
     "live": "M3 12h4l3-8 4 16 3-8h4",
     "events": "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M16.5 16.5 21 21",
     "integrations": "M4 5h6v6H4zM14 5h6v6h-6zM4 15h6v5H4zM17 15v5M14.5 17.5h5",
     "mappings": "M4 6h6M4 12h6M4 18h6M20 6h-3l-4 12h-3M20 18h-3l-1.5-4.5M20 12h-6",
-    "pipelines": "M5 5v6a3 3 0 0 0 3 3h8a3 3 0 0 1 3 3v2M5 5m-2 0a2 2 0 1 0 4 0 2 2 0 1 0-4 0M19 19m-2 0a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
-    "settings": "M4 7h9M19 7h1M4 17h1M11 17h9M16 7m-2.5 0a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0M8 17m-2.5 0a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
+    "pipelines": "M5 5v6a3 3 0 0 0 3 3h8a3 3 0 0 1 3 3v2" + _ring(3, 5, 2) + _ring(17, 19, 2),
+    "settings": "M4 7h9M4 17h1M10 17h10" + _ring(13.5, 7, 2.5) + _ring(5.5, 17, 2.5),
     "menu": "M4 7h16M4 12h16M4 17h16",
     "logout": "M14 4h5v16h-5M3 12h11M10 8l4 4-4 4",
     "arrow": "M5 12h14M13 6l6 6-6 6",

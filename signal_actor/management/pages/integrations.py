@@ -7,6 +7,8 @@ from quart import Response
 from signal_actor.consent import CATEGORIES
 from signal_actor.destinations import form
 from signal_actor.errors import ConfigurationError
+from signal_actor.management.api.integrations import TestEvent
+from signal_actor.management.api.integrations import test as send_test
 from signal_actor.management.pages import forms, sight
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.store import integrations, letters
@@ -43,6 +45,16 @@ async def pause(visit: Visit, id: int) -> Response:
 async def resume(visit: Visit, id: int) -> Response:
     await visit.office.change(integrations.resume, id, **visit.author)
     return visit.go(f"/integrations/{id}", "Resumed. What waits is on its way.")
+
+
+@room.post("/integrations/<int:id>/test")
+async def test(visit: Visit, id: int) -> Response:
+    found = await sight.one(visit.office, id)
+    tested = await send_test(visit.office, visit.caller, id, TestEvent())
+    status = tested.response["status"] if tested.response else None
+    said = tested.response["body"] if tested.response else ""
+    advice = None if tested.verdict == "delivered" else sight.advised(found.vendor, status, said)
+    return visit.show("integration_test.html", sight=found, tested=tested, answered=status, advice=advice)
 
 
 @room.post("/integrations/<int:id>/remove")

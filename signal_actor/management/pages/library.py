@@ -127,5 +127,5 @@ def _switched_off(destination: Destination[Any], variant: str, sent: list[str]) 
     document = destination.variants.get(variant, {})
     changes: dict[str, Any] = {kind: OFF for kind in KINDS if kind != "track" and kind not in sent and kind in document}
     if "track" not in sent:
-        changes |= {"other": OFF, "track": {name: OFF for name in document.get("track", {})}}
+        changes |= {"other": OFF, "track": dict.fromkeys(document.get("track", {}), OFF)}
     return mapping.difference(document, mapping.merge(document, changes)) if changes else {}

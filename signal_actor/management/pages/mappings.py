@@ -9,7 +9,7 @@ from quart import Response
 from signal_actor import mapping
 from signal_actor.converters import CONVERTERS
 from signal_actor.errors import ConfigurationError, Refusal
-from signal_actor.management.api import mappings as api
+from signal_actor.management.api.mappings import PreviewOf, preview
 from signal_actor.management.pages import rules, sight
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.management.pages.sight import Sight
@@ -91,10 +91,10 @@ async def _editor(
 ) -> Response:
     document, variant = _documents(found)
     samples = await _samples(visit, found, key)
-    preview = None
+    tried = None
     if changes is not None and event.isdigit() and not wrong:
         try:
-            preview = await _preview(visit, found, int(event), changes)
+            tried = await _tried(visit, found, int(event), changes)
         except ConfigurationError as error:
             wrong = str(error).splitlines()
     return visit.show(
@@ -112,15 +112,15 @@ async def _editor(
         converters=list(CONVERTERS),
         samples=samples,
         chosen=event,
-        preview=preview,
+        preview=tried,
         wrong=wrong or [],
     )
 
 
-async def _preview(visit: Visit, found: Sight, event_id: int, changes: dict[str, Any]) -> dict[str, Any]:
+async def _tried(visit: Visit, found: Sight, event_id: int, changes: dict[str, Any]) -> dict[str, Any]:
     """What the event becomes as things are, and with the draft."""
-    now = await api.preview(visit.office, found.shown.id, api.PreviewOf(event_id=event_id))
-    then = await api.preview(visit.office, found.shown.id, api.PreviewOf(event_id=event_id, mappings=changes))
+    now = await preview(visit.office, found.shown.id, PreviewOf(event_id=event_id))
+    then = await preview(visit.office, found.shown.id, PreviewOf(event_id=event_id, mappings=changes))
     return {"now": now, "then": then, "same": now.payload == then.payload and now.outcome == then.outcome}
 
 

@@ -1,6 +1,7 @@
 """Render: templates become HTML, and values become words that people read. Everything is escaped unless made here."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from typing import Any
@@ -71,13 +72,14 @@ def moment(value: int | str | None, form: str = "full") -> Markup:
     return Markup('<time datetime="{}" data-form="{}">{} UTC</time>').format(text, form, shown)
 
 
-def pretty(value: Any) -> str:
+def pretty(given: Any) -> str:
     """JSON with two spaces; text that is JSON already is read first."""
-    if isinstance(value, str):
+    value = given
+    if isinstance(given, str):
         try:
-            value = json.loads(value)
+            value = json.loads(given)
         except ValueError:
-            return value
+            return given
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
@@ -114,6 +116,16 @@ def _coloured(line: str) -> Markup:
     return Markup('{}{}<span class="json-{}">{}</span>').format(indent, shown, kind, rest)
 
 
+FILTERS: dict[str, Callable[..., str]] = {
+    "coloured": coloured,
+    "moment": moment,
+    "number": number,
+    "pretty": pretty,
+    "size": size,
+    "span": span,
+}
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("signal_actor.management"),
@@ -122,14 +134,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
-        "coloured": coloured,
-        "moment": moment,
-        "number": number,
-        "pretty": pretty,
-        "size": size,
-        "span": span,
-    }
+    made.filters |= FILTERS
     made.globals |= {
         "HEALTHS": HEALTHS,
         "STATES": STATES,

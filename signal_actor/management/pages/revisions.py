@@ -60,5 +60,5 @@ async def rollback(visit: Visit, id: int) -> Response:
 def _compared(visit: Visit, pipeline_id: int, old: int, new: int) -> list[Change]:
     read = visit.office.database.read
     slug = read(revisions.slug, pipeline_id)
-    documents = [read(revisions.document, pipeline_id, number) for number in (old, new)]
-    return diff(*documents, f"pipelines.{slug}", visit.office.box)
+    before, after = (read(revisions.document, pipeline_id, number) for number in (old, new))
+    return diff(before, after, f"pipelines.{slug}", visit.office.box)

@@ -9,20 +9,22 @@ from signal_actor.destinations.base import Advice, Destination
 from signal_actor.destinations.registry import destinations
 from signal_actor.errors import Refusal
 from signal_actor.management.office import Office
-from signal_actor.secrets import Box
-from signal_actor.store import integrations, letters, revisions
+from signal_actor.store import figures, integrations, tally
 from signal_actor.store.integrations import Shown
+
+NOTHING = {"pending": 0, "leased": 0, "done": 0, "skipped": 0, "dead": 0, "oldest": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """An integration with its surroundings. `backlog` is its row of `v_backlog`, {} if it was never published."""
+    """An integration with its surroundings. `backlog` counts deliveries by state; `oldest` is when the earliest of
+    those that are open was accepted, 0 if none is."""
 
     shown: Shown
     pipeline: str
     pipeline_name: str
     vendor: Destination[Any]
-    backlog: dict[str, Any]
+    backlog: dict[str, int]
 
     @property
     def name(self) -> str:
@@ -44,23 +46,27 @@ class Sight:
     @property
     def open(self) -> int:
         """Deliveries that are still owed."""
-        return int(self.backlog.get("pending", 0)) + int(self.backlog.get("leased", 0))
+        return self.backlog["pending"] + self.backlog["leased"]
 
 
 async def everything(office: Office) -> list[Sight]:
     """All integrations, those of drafts too, by pipeline and name."""
     names = {pipeline.id: (pipeline.slug, pipeline.name) for pipeline in office.live().pipelines.values()}
-    found = office.database.read(_shown, list(names), office.box)
-    backlog = {(row["pipeline"], row["integration"]): row for row in await office.database.search(letters.backlog)}
+    found = office.database.read(integrations.listed, office.box)
+
+    async def work() -> dict[int, dict[str, int]]:
+        return await office.database.search(_backlog)
+
+    backlog = await office.cache.get("backlog", work)
     sights = [
         Sight(
             shown,
             *names[shown.pipeline_id],
             destinations()[shown.table["vendor"]],
-            backlog.get((names[shown.pipeline_id][0], shown.slug), {}),
+            {**NOTHING, **backlog.get(shown.id, {})},
         )
         for shown in found
-        if shown.table["vendor"] in destinations()
+        if shown.table["vendor"] in destinations() and shown.pipeline_id in names
     ]
     return sorted(sights, key=lambda sight: (sight.pipeline_name, sight.name))
 
@@ -95,10 +101,12 @@ def silent(vendor: Destination[Any]) -> Sequence[Advice]:
     return [advice for advice in vendor.troubleshooting if advice.status is None or advice.status < 300]
 
 
-def _shown(connection: sqlite3.Connection, pipeline_ids: list[int], box: Box) -> list[Shown]:
-    found = []
-    for pipeline_id in pipeline_ids:
-        document = revisions.draft(connection, pipeline_id) or revisions.published(connection, pipeline_id)
-        ids = [item.id for item in document.integrations.values() if item.id is not None]
-        found += [integrations.shown(connection, key, box) for key in ids]
+def _backlog(connection: sqlite3.Connection) -> dict[int, dict[str, int]]:
+    """What became of every integration's deliveries, as far as retention has not taken them, and what it is owed."""
+    found: dict[int, dict[str, int]] = {}
+    for count in tally.counts(connection):
+        if count.noun == "delivery":
+            found.setdefault(count.owner, {})[count.label] = count.rows
+    for key, owed in figures.owed(connection).items():
+        found.setdefault(key, {}).update(pending=owed.pending, leased=owed.leased, oldest=owed.oldest)
     return found

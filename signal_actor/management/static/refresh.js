@@ -1,10 +1,18 @@
 // Regions that keep themselves up to date: <section data-refresh="5" id="..."> is fetched again every 5 seconds.
-// A region is left alone while somebody is at work in it.
+// A region is left alone while somebody is at work in it, and what is open in it stays open.
 import { localise } from "./times.js";
 import { offerCopies } from "./copy.js";
 
 const regions = [...document.querySelectorAll("[data-refresh][id]")];
-const busy = (region) => region.contains(document.activeElement) || region.querySelector("details[open]");
+const selected = (region) => !getSelection().isCollapsed && region.contains(getSelection().anchorNode);
+const busy = (region) =>
+  region.contains(document.activeElement) || selected(region) || region.querySelector("details[data-ask][open]");
+
+function keepOpen(region, next) {
+  const fresh = next.querySelectorAll("details");
+  const old = region.querySelectorAll("details");
+  if (fresh.length === old.length) old.forEach((details, index) => { fresh[index].open = details.open; });
+}
 
 async function refresh() {
   if (document.hidden) return;
@@ -16,6 +24,7 @@ async function refresh() {
     if (!next || busy(region)) continue;
     localise(next);
     offerCopies(next);
+    keepOpen(region, next);
     if (next.innerHTML !== region.innerHTML) region.replaceChildren(...next.childNodes);
   }
 }

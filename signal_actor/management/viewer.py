@@ -1,0 +1,109 @@
+"""Viewer: one stream of Server-Sent Events, with a filter and a bounded memory of what was not read yet."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+import trio
+from quart.wrappers.response import ResponseBody
+
+HEARTBEAT_SECONDS = 15.0  # proxies close what is silent for longer
+BEAT = b": still here\n\n"
+HELLO = b"retry: 2000\n: watching\n\n"
+ROUNDS = 20  # that wait for a viewer who does not read
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a viewer wants to see; None does not matter. A filter for deliveries shows no acceptances."""
+
+    kind: str | None = None
+    pipeline: str | None = None
+    integration: str | None = None
+    type: str | None = None
+    name: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    message_id: str | None = None
+    state: str | None = None
+
+    def admits(self, kind: str, data: dict[str, Any]) -> bool:
+        if self.kind is not None and self.kind != kind:
+            return False
+        return all(data.get(name) == value for name, value in self._given())
+
+    def _given(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, value) for name in FIELDS if (value := getattr(self, name)) is not None)
+
+
+FIELDS = ("pipeline", "integration", "type", "name", "user_id", "anonymous_id", "message_id", "state")
+
+
+class Host(Protocol):
+    """Whom a viewer watches."""
+
+    def join(self, viewer: "Viewer") -> None: ...
+
+    def leave(self, viewer: "Viewer") -> None: ...
+
+
+class Viewer(ResponseBody):
+    """The body of an answer that goes on for as long as somebody reads it."""
+
+    def __init__(self, host: Host, wanted: Filter) -> None:
+        self.filter = wanted
+        self._host = host
+        self._rounds: deque[tuple[bytes, int]] = deque()
+        self._missed = 0
+        self._ended = False
+        self._bell = trio.Event()
+        self._greeted = False
+
+    def push(self, text: bytes, items: int, missed: int) -> None:
+        """A round's items as text, and how many were left out of it."""
+        if len(self._rounds) >= ROUNDS:
+            _, lost = self._rounds.popleft()
+            self._missed += lost
+        self._missed += missed
+        if items:
+            self._rounds.append((text, items))
+        if items or missed:
+            self._bell.set()
+
+    def end(self) -> None:
+        """Ends the stream."""
+        self._ended = True
+        self._bell.set()
+
+    async def __aenter__(self) -> "Viewer":
+        self._host.join(self)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._host.leave(self)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._greeted:
+            self._greeted = True
+            return HELLO
+        with trio.move_on_after(HEARTBEAT_SECONDS):
+            await self._bell.wait()
+        if self._ended:
+            raise StopAsyncIteration
+        self._bell = trio.Event()
+        text = b"".join(text for text, _ in self._rounds)
+        self._rounds.clear()
+        if self._missed:
+            text += b'event: missed\ndata: {"count":%d}\n\n' % self._missed
+            self._missed = 0
+        return text or BEAT
+
+    async def make_conditional(self, begin: int, end: int | None) -> int:
+        raise NotImplementedError("a stream has no ranges")
