@@ -21,7 +21,7 @@ from tests.service.processes import BINDS, COMMAND
 
 PATHS = [*(f"/v1/{letter}" for letter in "tpigas"), "/v1/batch", "/v1/track", "/beacon/v1/batch", "/api/s/page"]
 STATUSES = {200, 204, 400, 401, 403, 404, 405, 413, 415, 429, 431}
-MANY = settings(max_examples=250, deadline=None, derandomize=True)
+MANY = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 class Stranger:
@@ -160,7 +160,7 @@ def test_any_json(stranger: Stranger, path: str, value: Any) -> None:
     stranger.post("/v1/batch", json.dumps({"batch": value, "sentAt": value, "context": value}).encode())
 
 
-@MANY
+@settings(MANY, max_examples=100)
 @given(
     batch=st.lists(events(), min_size=1, max_size=5),
     envelope=st.dictionaries(st.sampled_from(["sentAt", "context"]), values),
