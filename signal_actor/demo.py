@@ -90,7 +90,9 @@ async def running(data_dir: Path) -> AsyncIterator[Demo]:
             async with trio.open_nursery() as nursery:
                 ready: Ready = await nursery.start(main_service.run)
                 try:
-                    yield Demo(ready, lambda: ready.admin + main_service.links.create(seconds=LINK_SECONDS), sandbox, data_dir)
+                    yield Demo(
+                        ready, lambda: ready.admin + main_service.links.create(seconds=LINK_SECONDS), sandbox, data_dir
+                    )
                 finally:
                     main_service.stop()
         vendors.cancel_scope.cancel()

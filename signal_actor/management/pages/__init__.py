@@ -4,6 +4,8 @@ from quart import Blueprint
 
 from signal_actor.management.office import Office
 from signal_actor.management.pages import (
+    access,
+    alarms,
     assets,
     debugger,
     desk,
@@ -30,6 +32,8 @@ ROOMS = (
     pipelines.room,
     revisions.room,
     settings.room,
+    alarms.room,
+    access.room,
 )
 
 
