@@ -1,4 +1,4 @@
-"""Pipeline: the whole service over HTTP: single events, batches, draining a backlog, memory, and one vendor that hangs."""
+"""Pipeline: the whole service over HTTP: single events, batches, draining a backlog, memory."""
 
 import json
 import time

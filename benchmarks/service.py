@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +48,8 @@ class Running:
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def configuration(sink: str, vendors: int, *, enabled: bool = True) -> str:
-    """A pipeline without a rate limit and with the first so many vendors."""
+def configuration(sink: str, vendors: int, *, elsewhere: Mapping[str, str] | None = None) -> str:
+    """A pipeline without a rate limit and with the first so many vendors, some of them `elsewhere`."""
     lines = [
         "[pipelines.bench]",
         f'pipeline_keys = ["{KEY}"]',
@@ -57,8 +57,9 @@ def configuration(sink: str, vendors: int, *, enabled: bool = True) -> str:
         "rate_limit_rps = 1000000",
     ]
     for slug, config in list(VENDORS.items())[:vendors]:
-        lines += [f"[pipelines.bench.integrations.{slug}]", f'vendor = "{slug}"', f"enabled = {str(enabled).lower()}"]
-        lines += [f"[pipelines.bench.integrations.{slug}.config]", f'endpoint = "{sink}"']
+        lines += [f"[pipelines.bench.integrations.{slug}]", f'vendor = "{slug}"']
+        endpoint = (elsewhere or {}).get(slug, sink)
+        lines += [f"[pipelines.bench.integrations.{slug}.config]", f'endpoint = "{endpoint}"']
         lines += [f"{key} = {json.dumps(value)}" for key, value in config.items()]
     return "\n".join(lines)
 

@@ -330,3 +330,18 @@ def management(db: Database) -> None:
         from attempt group by 1, 3, 4;
         """,
     )
+
+
+@migrations(name="005_scripts")
+def scripts(db: Database) -> None:
+    """Every datafly.js that was handed out: pages pin one by its hash, and pins outlive publishing and upgrades."""
+    run(
+        db,
+        """
+        create table script (
+            hash       text    primary key,
+            text       blob    not null,                        -- gzip
+            created_at integer not null
+        ) strict, without rowid;
+        """,
+    )

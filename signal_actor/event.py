@@ -157,10 +157,10 @@ def _require(event: Event, context: Object) -> None:
 
 
 def page_name(properties: Object, context: Object) -> str | None:
-    """A name for a page that has none: its title, else its path, else the path of its URL."""
+    """A name for a page that has none: the one in its properties (Jitsu), its title, its path, or its URL's path."""
     page = context.get("page")
     page = page if isinstance(page, dict) else {}
-    candidates = [properties.get("title"), page.get("title"), properties.get("path")]
+    candidates = [properties.get("name"), properties.get("title"), page.get("title"), properties.get("path")]
     candidates += [_path(url) for url in (properties.get("url"), page.get("url"))]
     return next((text for text in candidates if isinstance(text, str) and text), None)
 

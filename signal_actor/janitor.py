@@ -1,19 +1,24 @@
 """Janitor: keeps file, WAL and disk within their bounds, in small bites, and says when nothing more may come in.
 
 Every second:  how full are file and disk?  -> `refusing` tells the door
-Every minute:  events, attempts and keys that are old enough go, free pages are given back, the WAL is cut off
+Every minute:  what is old enough goes, old counts are folded, free pages are given back, the WAL is cut off
+
+Deleting needs room too. If there is none, the round is given up, and the next one tries again.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 import trio
 
 from signal_actor.database import Database, now_ms
+from signal_actor.delivery.rules import LONGEST_WISH
+from signal_actor.errors import StorageError, StorageLost
 from signal_actor.live import Retention
-from signal_actor.store import tally, upkeep
+from signal_actor.store import outbox, tally, upkeep
 
 LOOK_SECONDS = 1.0
 TIDY_SECONDS = 60.0
@@ -35,6 +40,7 @@ class Janitor:
         self._database = database
         self._retention = retention
         self._now = now
+        self._latest = 0  # the newest time ever seen, to notice a clock that was set back
 
     async def run(self) -> None:
         """Looks and tidies until cancelled."""
@@ -48,13 +54,25 @@ class Janitor:
             if _size(self._wal()) > WAL_BYTES:
                 self._database.writer.between_groups(TRUNCATE)
             if self._is_crowded():
-                await self._forget(early=True)
+                with self._trouble():
+                    await self._forget(early=True)
             await trio.sleep(LOOK_SECONDS)
 
     async def _tidy_again_and_again(self) -> None:
         while True:
-            await self.tidy()
+            with self._trouble():
+                await self.tidy()
             await trio.sleep(TIDY_SECONDS)
+
+    @contextmanager
+    def _trouble(self) -> Iterator[None]:
+        """What fails for want of room is left for the next round; only the loss of the database goes through."""
+        try:
+            yield
+        except StorageLost:
+            raise
+        except StorageError as error:
+            structlog.get_logger().warning("janitor.failed", error=str(error))
 
     def look(self) -> None:
         """Decides whether there is room for new events."""
@@ -64,6 +82,10 @@ class Janitor:
 
     async def tidy(self) -> None:
         """One round: forgets what is old enough, gives pages back, cuts the WAL off."""
+        now = self._now()
+        if now < self._latest:
+            await self._database.run(outbox.pull_in, latest_due=now + round(LONGEST_WISH * 1000))
+        self._latest = now
         await self._forget(early=False)
         retention = self._retention()
         forgotten = upkeep.CHUNK
@@ -83,6 +105,7 @@ class Janitor:
             )
             if after == 0 or (early and gone and not self._is_crowded()):
                 return
+            self.look()
             await trio.sleep(BREATH)
 
     def _reason(self) -> str | None:

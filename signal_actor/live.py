@@ -57,8 +57,31 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+READERS = ("google", "tcf", "onetrust", "cookiebot")
+
+
+def _browser_consent(text: str) -> str:
+    """ "wait", "send", or one of them with the banners to read: "wait onetrust", "send manual"."""
+    first, *rest = text.split() or [""]
+    if first not in ("send", "wait"):
+        raise ValueError('must be "send" or "wait", with the banners to read behind it, such as "wait onetrust"')
+    if rest != ["manual"] and (wrong := [word for word in rest if word not in READERS]):
+        raise ValueError(f"{wrong[0]} is no banner that can be read: {', '.join(READERS)}, or manual for none")
+    return " ".join([first, *rest])
+
+
+class Browser(Strict):
+    """What datafly.js does on a pipeline's pages, unless their script tags say otherwise."""
+
+    auto_page: bool = True
+    batch_size: int = Field(default=10, ge=1, le=100)
+    flush_ms: int = Field(default=1000, ge=0, le=60_000)
+    consent: Annotated[str, AfterValidator(_browser_consent)] | None = None  # None: follows from default_consent
+    mirror: Literal["", "ninetailed"] = ""
+
+
 class PipelineSettings(Strict):
-    """Who may send to a pipeline, how much, and what its visitors' cookie looks like."""
+    """Who may send to a pipeline, how much, what its visitors' cookie looks like, and what its pages do."""
 
     allowed_origins: tuple[Origin, ...] = Field(default=(), strict=False)
     mode: Literal["production", "development"] = "production"
@@ -67,6 +90,7 @@ class PipelineSettings(Strict):
     ip_allowlist: tuple[Network, ...] = Field(default=(), strict=False)
     cookie_domain: CookieDomain = ""
     cookie_same_site: Literal["Lax", "Strict", "None"] = "Lax"
+    browser: Browser = Browser()
 
     def admits(self, origin: str) -> bool:
         """Whether a browser on a page of this origin may send here."""

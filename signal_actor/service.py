@@ -23,6 +23,7 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.dispatch.rehearsal import Rehearsal
 from signal_actor.dispatch.supervisor import Supervisor
 from signal_actor.ingest.acceptance import Acceptance
+from signal_actor.ingest.datafly.shelf import Shelf, datafly
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
@@ -72,6 +73,7 @@ class Service:
         )
         self.alarms = Alarms(database)
         self.feed = Feed(database, lambda: self.live, self.observations)
+        self.shelf = Shelf(database, self.live)
         self.links = Links(trio.current_time)
         self.office = Office(
             database=database,
@@ -131,7 +133,13 @@ class Service:
         trusted = self.options.trusted_proxies
         door = Door(
             self.acceptance,
-            pages(self._probe, lambda: self.janitor.refusing, self.alarms.causes, sdks(lambda: self.live, trusted)),
+            pages(
+                self._probe,
+                lambda: self.janitor.refusing,
+                self.alarms.causes,
+                sdks(lambda: self.live, trusted),
+                datafly(self.shelf),
+            ),
             trusted=trusted,
         )
         door.refused = self.observations.refuse
@@ -146,6 +154,7 @@ class Service:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.janitor.run)
                 nursery.start_soon(self.feed.run)
+                nursery.start_soon(self.shelf.run)
                 nursery.start_soon(self.alarms.run)
                 await self._stop.wait()
                 scope.cancel()
@@ -162,6 +171,7 @@ class Service:
         """Makes what is published the truth of every room."""
         self.live = self.acceptance.live = self.database.read(pipelines.live, self.box)
         self.supervisor.assign(self.live)
+        self.shelf.put(self.live)
         self.supervisor.ring_all()
 
     async def _probe(self) -> None:

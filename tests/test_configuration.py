@@ -101,6 +101,7 @@ def test_defaults() -> None:
         "ip_allowlist": (),
         "cookie_domain": "",
         "cookie_same_site": "Lax",
+        "browser": {"auto_page": True, "batch_size": 10, "flush_ms": 1000, "consent": None, "mirror": ""},
     }
     assert configuration.delivery is None and configuration.retention is None, "left alone"
     assert DeliveryPolicy().model_dump() == {

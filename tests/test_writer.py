@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ import trio.testing
 from signal_actor import database, writer
 from signal_actor.database import Database, open_reader, open_writer
 from signal_actor.errors import StorageError, StorageFull, StorageLost
-from signal_actor.writer import Writer
 
 
 class Disk(sqlite3.Connection):
@@ -40,12 +38,12 @@ class Disk(sqlite3.Connection):
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(database.sqlite3, "connect", partial(sqlite3.connect, factory=Disk))
     path = tmp_path / "signal.db"
     with closing(open_writer(path)) as connection:
         connection.execute("create table t (a integer primary key, b text)")
-    yield path
+    return path
 
 
 @pytest.fixture(params=[True, False], ids=["thread", "inline"])

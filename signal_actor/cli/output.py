@@ -1,6 +1,7 @@
 """Output: tables and colour for people, JSON for programs."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,9 +23,13 @@ COLOURS = {
 }
 
 
+LONG = {"cause", "error", "last_error", "reason"}  # columns of prose; the others are not broken
+PIPE_WIDTH = 240  # columns, where no terminal says how wide it is
+
+
 def console() -> Console:
     """Where people read; width and colour follow the terminal."""
-    return Console(highlight=False, soft_wrap=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def rows(items: Sequence[dict[str, Any]], *, as_json: bool, columns: Iterable[str] | None = None, empty: str) -> None:
@@ -38,7 +43,7 @@ def rows(items: Sequence[dict[str, Any]], *, as_json: bool, columns: Iterable[st
     names = list(columns or items[0])
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name not in LONG)
     for item in items:
         table.add_row(*(cell(item.get(name)) for name in names))
     console().print(table)

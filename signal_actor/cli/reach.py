@@ -85,6 +85,8 @@ def _remote(client: httpx.Client, address: control.Address, verb: str, arguments
         answer = response.json()
     except (httpx.HTTPError, ValueError) as error:
         raise StorageError(f"the running service does not answer at {address.url}: {error}") from None
+    if response.status_code >= 500:
+        raise StorageError(answer.get("message", response.text))
     if response.status_code != 200:
         raise UsageError(answer.get("message", response.text))
     return answer["value"]

@@ -138,17 +138,19 @@ class Actor:
 
     async def _lease(self, lease: int) -> list[Leased]:
         probing = self.health is Health.MISCONFIGURED
-        now = self._now()
         # Waiting for a transaction cannot be cancelled, so no lease is ever without a holder.
         return await self._database.run(
             outbox.lease,
             self.integration.id,
             lease=lease,
-            now=now,
-            until=now + round((self._policy.request_timeout_seconds + LEASE_SLACK) * 1000),
+            now=self._now(),
+            until=self._lease_end(),
             heads=1 if probing else self._heads,
             items=1 if probing else self._destination.limits.items,
         )
+
+    def _lease_end(self) -> int:
+        return self._now() + round((self._policy.request_timeout_seconds + LEASE_SLACK) * 1000)
 
     # Delivering --------------------------------------------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Actor:
         """Brings one lease to its end: every row of it is settled, whatever happens on the way."""
         work: deque[list[Package]] = deque()
         waiting: set[int] = set()  # visitors whose event has to wait, so that their later ones wait too
+        slack_ends = trio.current_time() + LEASE_SLACK
         try:
             work.extend(await self._prepared(lease, _least_tried_first(leased)))
             while work and not self._must_pause():
@@ -163,6 +166,9 @@ class Actor:
                 held = [parcel for parcel in work.popleft() if parcel.visitor in waiting]
                 await self._settle(lease, held, [Snooze("an earlier event of the visitor waits")] * len(held))
                 if batch:
+                    if trio.current_time() >= slack_ends:
+                        await self._store(outbox.extend, self.integration.id, lease=lease, until=self._lease_end())
+                        slack_ends = trio.current_time() + LEASE_SLACK
                     outcomes = await self._attempt(lease, batch)
                     if outcomes is None:
                         work.extendleft(reversed(halves(batch)))

@@ -5,6 +5,7 @@ database goes through: without it there is nothing left to be right about.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -52,6 +53,7 @@ class Post:
             if self.actor is None:
                 await self._changed.wait()
                 continue
+            started = trio.current_time()
             try:
                 if failures:
                     await self._supervisor.release(self._wanted)
@@ -60,7 +62,7 @@ class Post:
             except* StorageLost:
                 raise
             except* Exception:
-                failures += 1
+                failures = 1 if trio.current_time() - started > RESTART_CAP else failures + 1
                 structlog.get_logger().exception("actor.failed", integration=self.actor.integration.slug)
                 with trio.move_on_after(min(RESTART_BASE * 2.0**failures, RESTART_CAP)):
                     await self._changed.wait()
@@ -123,7 +125,7 @@ class Supervisor:
             if post is None:
                 post = self._posts[identity] = Post(self, integration)
                 self._nursery.start_soon(self._keep, identity, post)
-            elif _changed(before, live, identity):
+            elif _changed(before, live, identity, post.actor):
                 post.want(integration)
         for identity in self._posts.keys() - live.integrations.keys():
             self._posts[identity].want(None)
@@ -152,10 +154,15 @@ class Supervisor:
         self._posts.pop(identity, None)
 
 
-def _changed(before: Live, after: Live, identity: int) -> bool:
+def _changed(before: Live, after: Live, identity: int, actor: Actor | None) -> bool:
+    """Whether an actor has to give way. Its health it knows best itself, unless somebody paused or resumed it."""
     old, new = before.integrations.get(identity), after.integrations[identity]
     if old is None:
         return True
+    if actor is not None:
+        if actor.health is not new.health:
+            return True
+        old = replace(old, health=new.health, health_reason=new.health_reason)
     pipelines = before.pipelines.get(new.pipeline_id), after.pipelines.get(new.pipeline_id)
     consents = [pipeline and pipeline.settings.default_consent for pipeline in pipelines]
     return old != new or consents[0] != consents[1]

@@ -1,10 +1,9 @@
 """Acceptance: from a request's bytes to events on the disk, and to the answer that says so."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote
-from uuid import uuid4
+from typing import Any, Concatenate, ParamSpec
 
 import trio
 
@@ -13,9 +12,10 @@ from signal_actor.database import Database, now_ms
 from signal_actor.errors import Refusal, StorageError
 from signal_actor.ingest.answers import ACCEPTED, Answer, json_answer
 from signal_actor.ingest.limits import Allowance, Room
-from signal_actor.ingest.request import COOKIE, Receive, Request
+from signal_actor.ingest.request import Receive, Request
+from signal_actor.ingest.visitor import Visitor, new_id
 from signal_actor.live import Live, Pipeline, PipelineSettings
-from signal_actor.store import events
+from signal_actor.store import events, identities
 from signal_actor.store.events import Incoming
 from signal_actor.wire import inflate, loads
 
@@ -23,7 +23,9 @@ ONE_EVENT = 1024 * 1024  # bytes, inflated
 ONE_BATCH = 8 * 1024 * 1024  # RudderStack's Python SDK sends up to just under this
 BATCH_EVENTS = 500
 LARGE = 256 * 1024  # bytes; decoding more than this on the loop would be felt by others
-COOKIE_SECONDS = 34_560_000  # 400 days: browsers keep no cookie longer
+
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +84,29 @@ class Acceptance:
         """Whether this source may send to this pipeline. A request without Origin is not a browser's."""
         settings = pipeline.settings
         if request.origin is not None:
-            if not settings.admits(request.origin):
-                text = f"The origin {request.origin[:200]} is not among the pipeline's allowed origins."
-                raise Refusal(403, "origin_not_allowed", text)
+            check_origin(settings, request.origin)
         elif endpoint.server and settings.ip_allowlist:
             address = request.address()
             if address is None or not any(address in network for network in settings.ip_allowlist):
                 raise Refusal(403, "ip_not_allowed", f"The address {address} is not in the pipeline's ip_allowlist.")
 
     async def _single(self, pipeline: Pipeline, endpoint: Endpoint, request: Request, raw: Any) -> Answer:
-        visitor = _Visitor(request)
+        visitor = Visitor(request)
         incoming = self._incoming(raw, endpoint.type, request, visitor, None)
         await self._store(pipeline, [incoming])
         return visitor.remembered(ACCEPTED, pipeline.settings)
 
     async def _batch(self, pipeline: Pipeline, request: Request, raw: Any) -> Answer:
         items = raw.get("batch") if isinstance(raw, dict) else None
+        if items == [] and _speaks_of_consent(raw):
+            return await self._notice(pipeline, request, raw)
         if not isinstance(items, list) or not items:
             raise Refusal(400, "invalid_payload", "batch: must be a list with at least one event.")
         if len(items) > BATCH_EVENTS:
             raise Refusal(413, "payload_too_large", f"More than {BATCH_EVENTS} events; send smaller batches.")
         sent_at = raw.get("sentAt")
         shared = raw.get("context") if isinstance(raw.get("context"), dict) else None
-        visitor = _Visitor(request)
+        visitor = Visitor(request, raw.get("fallbackAnonymousId"))
         valid: list[Incoming] = []
         rejected = []
         for index, item in enumerate(items):
@@ -120,69 +122,62 @@ class Acceptance:
         answer = json_answer(200, {"success": True, "accepted": len(valid), "rejected": rejected})
         return visitor.remembered(answer, pipeline.settings)
 
-    def _incoming(
-        self, raw: Any, expected: str | None, request: Request, visitor: "_Visitor", sent_at: Any
-    ) -> Incoming:
+    async def _notice(self, pipeline: Pipeline, request: Request, raw: dict[str, Any]) -> Answer:
+        """A visitor's word on consent that no event comes with: a withdrawal, most of all."""
+        stated = consent.stated(raw["context"], opted_out=request.opted_out)
+        visitor = Visitor(request, raw.get("fallbackAnonymousId"))
+        known = visitor.recognise(raw.get("anonymousId"))
+        if known is not None and stated:
+            await self._commit(pipeline, 1, identities.consented, pipeline.id, known, stated, now=self.now())
+        answer = json_answer(200, {"success": True, "accepted": 0, "rejected": []})
+        if raw.get("forget") is True:
+            return visitor.forgotten(answer, pipeline.settings)
+        return visitor.remembered(answer, pipeline.settings)
+
+    def _incoming(self, raw: Any, expected: str | None, request: Request, visitor: Visitor, sent_at: Any) -> Incoming:
         """One checked event that knows who it is about."""
         sent_at = sent_at if isinstance(sent_at, str) else request.headers.get(b"sentat")
-        parsed = event.parse(raw, expected=expected, received_at=self.now(), sent_at=sent_at, make_id=_new_id)
+        parsed = event.parse(raw, expected=expected, received_at=self.now(), sent_at=sent_at, make_id=new_id)
         stated = consent.stated(parsed["context"], opted_out=request.opted_out)
         visitor.identify(parsed)
         return Incoming(parsed, stated)
 
     async def _store(self, pipeline: Pipeline, incoming: Sequence[Incoming]) -> None:
+        hours = self.live.retention.dedupe_hours
+        await self._commit(
+            pipeline, len(incoming), events.accept, pipeline.id, incoming, now=self.now(), dedupe_hours=hours
+        )
+        self.accepted(pipeline, len(incoming))
+
+    async def _commit(
+        self,
+        pipeline: Pipeline,
+        cost: int,
+        verb: Callable[Concatenate[sqlite3.Connection, P], object],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Runs a verb at the price of so many events. Raises Refusal (429, 503) if it cannot be had."""
         reason = self.refusing()
         if reason is not None:
             raise Refusal(503, "overloaded", reason, retry_after=5)
-        self.allowance.spend(pipeline.id, len(incoming), rate=pipeline.settings.rate_limit_rps)
+        self.allowance.spend(pipeline.id, cost, rate=pipeline.settings.rate_limit_rps)
         try:
-            await self.database.run(
-                events.accept,
-                pipeline.id,
-                incoming,
-                now=self.now(),
-                dedupe_hours=self.live.retention.dedupe_hours,
-            )
+            await self.database.run(verb, *args, **kwargs)
         except StorageError as error:
             raise Refusal(503, "overloaded", f"Not stored: {error}. Try again shortly.", retry_after=1) from error
-        self.accepted(pipeline, len(incoming))
 
 
-class _Visitor:
-    """Who a request is about: the body's anonymousId, else the header's, else the cookie's, else somebody new.
+def _speaks_of_consent(envelope: dict[str, Any]) -> bool:
+    context = envelope.get("context")
+    return isinstance(context, dict) and context.get("consent") is not None
 
-    Somebody new is one and the same for all events of a request, and only a browser can be new: a server that names
-    neither user nor visitor would make every event a person of its own.
-    """
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._cookie = request.visitor
-        self._known = request.told_visitor() or self._cookie
-        self._browser = request.origin is not None or self._cookie is not None
-        self._last: str | None = None
-
-    def identify(self, parsed: event.Event) -> None:
-        if "anonymousId" not in parsed:
-            if self._known is None and self._browser:
-                self._known = _new_id()
-            if self._known is not None:
-                parsed["anonymousId"] = self._known
-            elif "userId" not in parsed:
-                raise event.invalid("anonymousId", "is required, or userId, when no browser sends the event")
-        self._last = parsed.get("anonymousId")
-
-    def remembered(self, answer: Answer, settings: PipelineSettings) -> Answer:
-        """The answer with the cookie that lets a browser's next request be the same visitor's."""
-        if not self._browser or self._last is None:
-            return answer
-        same_site, secure = settings.cookie_same_site, self._request.is_https()
-        domain = f"; Domain={settings.cookie_domain}" if settings.cookie_domain else ""
-        cookie = (
-            f"{COOKIE}={quote(self._last, safe='')}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly;"
-            f" SameSite={same_site}{domain}{'; Secure' if secure else ''}"
-        )
-        return answer.adding((b"set-cookie", cookie.encode()))
+def check_origin(settings: PipelineSettings, origin: str) -> None:
+    """Raises `Refusal` 403 if a page of this origin may not use the pipeline."""
+    if not settings.admits(origin):
+        text = f"The origin {origin[:200]} is not among the pipeline's allowed origins."
+        raise Refusal(403, "origin_not_allowed", text)
 
 
 def _body_key(value: Any) -> str | None:
@@ -193,7 +188,3 @@ def _body_key(value: Any) -> str | None:
     first = batch[0] if isinstance(batch, list) and batch and isinstance(batch[0], dict) else {}
     key = value.get("writeKey") or first.get("writeKey")
     return key if isinstance(key, str) else None
-
-
-def _new_id() -> str:
-    return str(uuid4())

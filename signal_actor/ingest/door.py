@@ -49,14 +49,17 @@ class Door:
         endpoint = ENDPOINTS.get(request.path.replace("//", "/").rstrip("/"))  # hosts are configured with a slash, too
         if request.method == "OPTIONS":
             await _reply(send, self._preflight(request, endpoint))
-        elif endpoint is None:
-            await self._pages(scope, receive, send)
-        else:
+        elif endpoint is not None:
             try:
                 answer = await self._answer(endpoint, request, receive)
             except Disconnected:
                 return
             await _reply(send, with_cors(answer, _echoed(request)))
+        elif request.has_host:
+            await self._pages(scope, receive, send)
+        else:  # Quart would fail on it before it has anything that handles failures
+            error = Refusal(400, "invalid_payload", "Host: is no host.")
+            await _reply(send, with_cors(refusal(error), _echoed(request)))
 
     async def _answer(self, endpoint: Endpoint, request: Request, receive: Any) -> Answer:
         try:

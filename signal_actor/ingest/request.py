@@ -18,7 +18,8 @@ Address = IPv4Address | IPv6Address
 
 COOKIE = "_dfid"
 LONGEST_ID = 255
-_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])(:[0-9]{{1,5}})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -46,6 +47,11 @@ class Request:
         return self.headers.get(b"origin")
 
     @property
+    def has_host(self) -> bool:
+        """Whether `Host` can be one, or is missing, as in HTTP/1.0."""
+        return b"host" not in self.headers or _HOST.fullmatch(self.headers[b"host"]) is not None
+
+    @property
     def visitor(self) -> str | None:
         """The visitor's id from the cookie that an earlier answer set."""
         raw = self.headers.get(b"cookie")
@@ -54,7 +60,7 @@ class Request:
         for part in raw.split(";"):
             name, _, value = part.strip().partition("=")
             if name == COOKIE:
-                return _believable(unquote(value.strip('"'), errors="replace"))
+                return believable(unquote(value.strip('"'), errors="replace"))
         return None
 
     @property
@@ -85,7 +91,7 @@ class Request:
     def told_visitor(self) -> str | None:
         """RudderStack's browser SDK names the visitor in a header, base64."""
         try:
-            return _believable(base64.b64decode(self.headers[b"anonymousid"] + "==").decode())
+            return believable(base64.b64decode(self.headers[b"anonymousid"] + "==").decode())
         except (KeyError, binascii.Error, ValueError):
             return None
 
@@ -117,7 +123,7 @@ class Request:
         host = self._forwarded(b"x-forwarded-host") or self.headers.get(b"host", "")
         prefix = self._forwarded(b"x-forwarded-prefix").rstrip("/")
         if not (_HOST.fullmatch(host) and _PREFIX.fullmatch(prefix)):
-            raise Refusal(400, "invalid_payload", f"Host: {(host + prefix)[:200]!r} cannot be reached by a browser.")
+            raise Refusal(400, "invalid_payload", f"Host: {(host + prefix)[:200]!r} is no host.")
         return host.lower() + prefix
 
     def _forwarded(self, name: bytes) -> str:
@@ -158,9 +164,9 @@ class Request:
         return any(address in network for network in self._trusted)
 
 
-def _believable(visitor: str) -> str | None:
+def believable(visitor: Any) -> str | None:
     """An id that may have been ours; what is not is as good as none."""
-    return visitor if 0 < len(visitor) <= LONGEST_ID and visitor.isprintable() else None
+    return visitor if isinstance(visitor, str) and 0 < len(visitor) <= LONGEST_ID and visitor.isprintable() else None
 
 
 def _address(text: str) -> Address | None:

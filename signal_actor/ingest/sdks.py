@@ -2,6 +2,7 @@
 
 Both ask their vendor's servers for settings unless told another host, and both talk to their vendor where the answer
 leaves something out. So the answers name this host, switch the SDKs' own telemetry off and load nothing from anywhere.
+A page that may not send gets none: it says so on its console at once, instead of trying each event for minutes.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 from quart import Blueprint, Response, request
 
 from signal_actor.errors import Refusal
+from signal_actor.ingest.acceptance import check_origin
 from signal_actor.ingest.answers import json_answer, refusal
 from signal_actor.ingest.pages import response
 from signal_actor.ingest.request import Networks, Request
@@ -26,17 +28,21 @@ def sdks(live: Callable[[], Live], trusted: Networks) -> Blueprint:
     @blueprint.get("/v1/projects/<key>/settings")
     async def settings(key: str) -> Response:
         asked = Request(request.scope, trusted)
-        if key not in live().by_key:
+        pipeline = live().by_key.get(key)
+        if pipeline is None:
             raise Refusal(404, "not_found", "No pipeline has this write key.")
+        _admit(pipeline, asked)
         return _answer(segment(key, asked.public_address(), "https" if asked.is_https() else "http"))
 
     @blueprint.get("/sourceConfig")
     async def source_config() -> Response:
-        key = Request(request.scope, trusted).header_key()
+        asked = Request(request.scope, trusted)
+        key = asked.header_key()
         pipeline = live().by_key.get(key or "")
         if pipeline is None:
             told = "The write key was not recognised." if key else "No write key: send it as the user name of Basic."
             raise Refusal(401, "invalid_pipeline_key", told)
+        _admit(pipeline, asked)
         return _answer(rudderstack(pipeline))
 
     @blueprint.errorhandler(Refusal)
@@ -67,6 +73,11 @@ def rudderstack(pipeline: Pipeline) -> dict[str, Any]:
             "destinations": [],
         }
     }
+
+
+def _admit(pipeline: Pipeline, asked: Request) -> None:
+    if asked.origin is not None:
+        check_origin(pipeline.settings, asked.origin)
 
 
 def _answer(value: dict[str, Any]) -> Response:

@@ -11,6 +11,7 @@ import sys
 import time
 from email.utils import formatdate
 from functools import lru_cache
+from http import HTTPStatus
 from typing import cast
 
 import h11
@@ -53,6 +54,9 @@ class Settings(Config):
         if self._second != (second := int(time.time())):
             self._second, self._headers = second, [(b"date", formatdate(second, usegmt=True).encode())]
         return self._headers
+
+
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Connection(H11Protocol):
@@ -219,7 +223,8 @@ class Connection(H11Protocol):
 @lru_cache(maxsize=256)
 def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
     """h11 checks every header of every answer; most answers of a second are the same but for their cookie."""
-    return h11.Response(status_code=status, headers=list(headers))
+    reason = PHRASES.get(status, "").encode()
+    return h11.Response(status_code=status, headers=list(headers), reason=reason)
 
 
 def _target(head: h11.Request) -> bytes:

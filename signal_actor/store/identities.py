@@ -38,6 +38,12 @@ def resolve(
     identity.carry(event, user_id=user_id, traits=traits, consent=consent)
 
 
+def consented(connection: sqlite3.Connection, pipeline_id: int, visitor_id: str, stated: Consent, *, now: int) -> None:
+    """A visitor's newest word on consent, which counts for what still waits, too."""
+    linked, known = _visitor(connection, pipeline_id, visitor_id)
+    _remember_visitor(connection, pipeline_id, visitor_id, linked, identity.merged(known or {}, stated), now=now)
+
+
 def consent_now(connection: sqlite3.Connection, event_id: int) -> Consent | None:
     """The newest consent of the event's visitor; None if nothing is known."""
     row = connection.execute(

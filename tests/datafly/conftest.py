@@ -5,13 +5,15 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as ChromeDriver
 
-from tests.datafly.service import KEY, Service, Shop
+from tests.datafly.listener import Shop
+from tests.datafly.service import KEY, Service
 
 ARGUMENTS = (
     "--headless=new",
@@ -102,17 +104,17 @@ def site() -> str:
 
 
 @pytest.fixture
-def service(site: str) -> Iterator[Service]:
-    service = Service(site)
-    yield service
-    service.stop()
-
-
-@pytest.fixture
 def shop(site: str) -> Iterator[Shop]:
     shop = Shop(site)
     yield shop
     shop.stop()
+
+
+@pytest.fixture
+def service(site: str, shop: Shop, tmp_path: Path) -> Iterator[Service]:
+    service = Service(site, shop, tmp_path / "data")
+    yield service
+    service.end()
 
 
 @pytest.fixture(scope="session")

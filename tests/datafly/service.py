@@ -1,90 +1,30 @@
-"""Recording service: the part of the ingest listener that a browser meets, and a shop on another origin."""
+"""Service: the real one in a thread of its own, behind a door where a test can let things go wrong."""
 
+import http.client
 import json
+import sqlite3
 import threading
 import time
-import uuid
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from signal_actor.ingest.datafly.answer import answer
-from signal_actor.ingest.datafly.bundle import Settings, build, declarations
+import trio
+
+from signal_actor import configuration, service
+from signal_actor.database import FILE
+from signal_actor.ingest.datafly.bundle import Script, build
+from signal_actor.ingest.datafly.shelf import table
+from signal_actor.opening import Options
+from signal_actor.service import Ready
+from tests.datafly.listener import Headers, Listener, Reply, Shop
 
 KEY = "dk_test_0123456789"
-COOKIE = "Path=/; Max-Age={age}; HttpOnly; SameSite=Lax"
-
-Headers = dict[str, str]
-Reply = tuple[int, Headers, bytes]
-
-
-class Listener:
-    """An HTTP server that can go away and come back on the same port."""
-
-    def __init__(self, host: str) -> None:
-        self.port = 0
-        self.host = host
-        self.start()
-
-    def origin(self, host: str = "") -> str:
-        return f"http://{host or self.host}:{self.port}"
-
-    def reply(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
-        raise NotImplementedError
-
-    def start(self) -> None:
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle_request(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                fields = {name.lower(): value for name, value in self.headers.items()}
-                status, more, content = listener.reply(self.command, self.path, fields, body)
-                try:
-                    self.send_response(status)
-                    for name, value in ({"Content-Length": str(len(content))} | more | {"Connection": "close"}).items():
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(content)
-                except OSError:
-                    pass  # the browser has gone
-
-            do_GET = do_POST = do_OPTIONS = handle_request  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, *_: object) -> None:
-                pass  # a browser that drops a connection
-
-        self.server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class Shop(Listener):
-    """Pages by path. Every path that has none of its own gets the page that was set last."""
-
-    def __init__(self, site: str) -> None:
-        self.html = ""
-        self.headers: Headers = {}
-        self.pages: dict[str, str] = {}
-        super().__init__(f"www.{site}")
-
-    def reply(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
-        if path == "/favicon.ico":
-            return 204, {}, b""
-        content = self.pages.get(path.partition("?")[0], self.html).encode()
-        return 200, {"Content-Type": "text/html; charset=utf-8"} | self.headers, content
+QUICK = {"flush_ms": 200}  # for the sake of quick tests
 
 
 @dataclass
@@ -92,85 +32,133 @@ class Received:
     """One request to the event endpoints."""
 
     at: float
-    cookie: str
+    path: str
+    content_type: str
+    visitor: str  # of the cookie
     body: dict[str, Any]
     size: int
 
 
-@dataclass
-class Visitor:
-    consent: dict[str, bool] = field(default_factory=dict)
+class Running:
+    """A service on a data directory, in a thread."""
+
+    def __init__(self, data_dir: Path, tables: Mapping[str, Any]) -> None:
+        self._file = data_dir.parent / "signal.toml"
+        self._file.write_text(configuration.dumped(tables))
+        self._data_dir = data_dir
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._run,), daemon=True)
+        self._thread.start()
+        assert self._up.wait(10)
+
+    async def _run(self) -> None:
+        options = Options(self._data_dir, self._file, ingest_bind="127.0.0.1:0", admin_bind="127.0.0.1:0")
+        with service.opened(options) as self.service:
+            async with trio.open_nursery() as nursery:
+                ready: Ready = await nursery.start(self.service.run)
+                self.port = urlsplit(ready.ingest).port
+                self._token = trio.lowlevel.current_trio_token()
+                self._up.set()
+
+    def apply(self, tables: Mapping[str, Any]) -> None:
+        arguments = {"text": configuration.dumped(tables), "file": "test", "secrets": {}}
+        trio.from_thread.run(self.service.execute, "apply", arguments, trio_token=self._token)
+
+    def script(self) -> Script:
+        """What pages get, once what is published is built."""
+        return build(table(self.service.live))
+
+    def stop(self) -> None:
+        trio.from_thread.run_sync(self.service.stop, trio_token=self._token)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
 
 class Service(Listener):
-    """Stores each messageId once, names visitors and answers as the contract says."""
+    """What a browser takes for the service. Everything goes through to the real one, but for the faults."""
 
-    def __init__(self, site: str) -> None:
-        self.settings: Settings = {"flushMs": 200}  # for the sake of quick tests
+    def __init__(self, site: str, shop: Shop, data_dir: Path) -> None:
         self.requests: list[Received] = []
-        self.stored: dict[str, dict[str, Any]] = {}
-        self.visitors: dict[str, Visitor] = {}
         self.refusals: list[Reply] = []  # answers to give instead, first come first served
         self.preflights = 0
         self.delay = 0.0  # seconds before an answer
-        self.lose_answers = 0  # store, then fail
-        self.lock = threading.Lock()
+        self.lose_answers = 0  # let the event in, then hang up
+        self._path = data_dir / FILE
+        self._origins = [f"http://*.{domain}:{shop.port}" for domain in (site, "site.test")]
+        self.running = Running(data_dir, self._tables(QUICK))
         super().__init__(f"data.{site}")
 
-    def reply(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
-        cors = {
-            "Access-Control-Allow-Origin": headers.get("origin", "*"),
-            "Access-Control-Allow-Credentials": "true",
-            "Access-Control-Expose-Headers": "Retry-After",
-            "Vary": "Origin",
-        }
+    def _tables(self, browser: Mapping[str, Any]) -> dict[str, Any]:
+        shop = {"pipeline_keys": [KEY], "allowed_origins": self._origins, "browser": dict(browser)}
+        return {"pipelines": {"shop": shop}, "retention": {"min_free_bytes": 0}}
+
+    def configure(self, **browser: Any) -> None:
+        """Publishes these browser settings, and returns once the script has them."""
+        self.running.apply(self._tables(browser))
+        wanted = self.running.script().plain
+        end = time.monotonic() + 5
+        while self.through("GET", "/datafly.js", {}, b"")[2] != wanted:
+            assert time.monotonic() < end
+
+    def end(self) -> None:
+        """Stops it all. What the SDK sent was always of one kind."""
+        self.stop()
+        self.running.stop()
+        assert {(request.path, request.content_type[:10]) for request in self.requests} <= {("/v1/b", "text/plain")}
+
+    def reply(self, method: str, path: str, headers: Headers, body: bytes) -> Reply | None:
         if method == "GET":
-            script = answer(path, headers, build({KEY: self.settings}), declarations(), {})
-            return script or (404, {}, b"")
+            return self.through(method, path, headers, body)
         if method == "OPTIONS":
             self.preflights += 1
-            return 204, cors | {"Access-Control-Allow-Headers": "Content-Type, Authorization"}, b""
+            return self.through(method, path, headers, body)
+        received = json.loads(body)
+        content_type, cookies = headers.get("content-type", ""), SimpleCookie(headers.get("cookie", ""))
+        visitor = cookies["_dfid"].value if "_dfid" in cookies else ""
         time.sleep(self.delay)
-        with self.lock:
-            status, more, content = self.accept(path, headers, json.loads(body), len(body))
-        return status, cors | {"Content-Type": "application/json"} | more, content
-
-    def accept(self, path: str, headers: Headers, body: dict[str, Any], size: int) -> Reply:
-        cookie = SimpleCookie(headers.get("cookie", ""))
-        known = cookie["_dfid"].value if "_dfid" in cookie else ""
-        self.requests.append(Received(time.monotonic(), known, body, size))
-        assert path == "/v1/b", path
-        assert headers["content-type"].startswith("text/plain"), headers
+        self.requests.append(Received(time.monotonic(), path, content_type, visitor, received, len(body)))
         if self.refusals:
-            return self.refusals.pop(0)
-        if body["writeKey"] != KEY:
-            return refusal(401, "invalid_pipeline_key", "The supplied pipeline key was not recognised.")
-        spare = known or body.get("fallbackAnonymousId") or str(uuid.uuid4())
-        newest = body.get("anonymousId") or spare
-        if consent := body.get("context", {}).get("consent"):
-            self.visitors.setdefault(newest, Visitor()).consent = consent
-        rejected = []
-        for index, event in enumerate(body["batch"]):
-            if event.get("event") == "Poison":
-                rejected.append({"index": index, "error": "invalid_payload", "message": "poisoned"})
-                continue
-            newest = event.setdefault("anonymousId", spare)
-            self.visitors.setdefault(newest, Visitor())
-            self.stored.setdefault(event["messageId"], event)
+            status, more, content = self.refusals.pop(0)
+            return status, cors(headers) | more, content
+        answer = self.through(method, path, headers, body)
         if self.lose_answers:
             self.lose_answers -= 1
-            return refusal(503, "overloaded", "The answer was lost.")
-        value = f"_dfid={newest}; {COOKIE.format(age=34560000)}"
-        if body.get("forget"):
-            value = f"_dfid=; {COOKIE.format(age=0)}"
-        content = {"success": True, "accepted": len(body["batch"]) - len(rejected), "rejected": rejected}
-        return 200, {"Set-Cookie": value}, json.dumps(content).encode()
+            return None
+        return answer
+
+    def through(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
+        """What the real one answers."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=10)) as connection:
+            connection.request(method, path, body, {**headers, "connection": "close"})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._path)) as connection:
+            return connection.execute(sql).fetchall()
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What is stored, in the order of acceptance."""
-        with self.lock:
-            return list(self.stored.values())
+        """What is stored, in the order of acceptance, and nothing twice."""
+        rows = self.rows("select message_id, payload from v_events order by event_id")
+        assert len({message_id for message_id, _ in rows}) == len(rows)
+        return [json.loads(payload) for _, payload in rows]
+
+    @property
+    def consents(self) -> dict[str, dict[str, bool]]:
+        """What visitors have said last."""
+        rows = self.rows("select anonymous_id, consent from v_identities where anonymous_id is not null")
+        return {visitor: json.loads(consent) for visitor, consent in rows}
+
+
+def cors(headers: Headers) -> Headers:
+    return {
+        "Access-Control-Allow-Origin": headers.get("origin", "*"),
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Expose-Headers": "Retry-After",
+        "Vary": "Origin",
+        "Content-Type": "application/json",
+    }
 
 
 def refusal(status: int, error: str, message: str, **more: str) -> Reply:

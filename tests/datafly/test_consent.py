@@ -23,7 +23,7 @@ def server_cookies(browser: Browser, service: Service) -> list[str]:
 
 
 def test_nothing_is_stored_before_consent_is_known(browser: Browser, service: Service) -> None:
-    service.settings["consent"] = "wait"
+    service.configure(consent="wait", flush_ms=200)
     browser.open()
     browser.run("datafly.identify('u1', {plan: 'pro'}); datafly.track('A', {n: 1})")
     time.sleep(1)
@@ -63,7 +63,7 @@ def test_denied_then_granted_then_withdrawn(browser: Browser, service: Service) 
     eventually(lambda: server_cookies(browser, service) == [], 15)
     holds(service, "identify", "Granted")
     first = service.events[0]["anonymousId"]
-    assert service.visitors[first].consent["marketing"] is False
+    assert service.consents[first]["marketing"] is False
     assert traces(browser) == []
     browser.go("/second")
     browser.run(f"datafly.track('Still'); datafly.consent({ALL}); datafly.track('Again')")
@@ -88,8 +88,8 @@ def test_partial_withdrawal_is_told_at_once(browser: Browser, service: Service) 
     browser.open()
     holds(service, "page")
     browser.run("datafly.consent({marketing: false})")
-    [visitor] = service.visitors
-    eventually(lambda: service.visitors[visitor].consent == {"marketing": False})
+    visitor = service.events[0]["anonymousId"]
+    eventually(lambda: service.consents == {visitor: {"marketing": False}})
     browser.run("datafly.track('Still')")
     holds(service, "page", "Still")
     assert service.events[1]["anonymousId"] == visitor

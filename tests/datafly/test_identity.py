@@ -32,12 +32,12 @@ def test_two_tabs_race_on_the_first_page(browser: Browser, service: Service) -> 
 
 
 def test_two_requests_race_on_the_first_page(browser: Browser, service: Service) -> None:
-    service.settings = {"batchSize": 1}
+    service.configure(batch_size=1)
     service.delay = 0.5
     browser.open()
     browser.run("datafly.track('A'); dispatchEvent(new Event('pagehide'))")
     holds(service, "page", "A")
-    assert [request.cookie for request in service.requests][:2] == ["", ""], "they have not raced"
+    assert [request.visitor for request in service.requests][:2] == ["", ""], "they have not raced"
     assert len(set(visitors(service))) == 1
 
 
@@ -109,7 +109,7 @@ def test_data_host_of_another_site(browser: Browser, service: Service) -> None:
     holds(service, "page")
     browser.go("/second")
     holds(service, "page", "page")
-    assert [request.cookie for request in service.requests] == ["", ""]
+    assert [request.visitor for request in service.requests] == ["", ""]
     assert len(set(visitors(service))) == 1
 
 
@@ -129,7 +129,7 @@ def test_insecure_pages_have_no_locks(browser: Browser, service: Service) -> Non
     assert browser.run("return isSecureContext || !!navigator.locks") is False
     browser.run("for (let i = 0; i < 4; i++) window.open('/?' + i, '_blank', 'noopener')")
     holds(service, *["page"] * 4)
-    assert [request.cookie for request in service.requests][:2] == ["", ""], "they have not raced"
+    assert [request.visitor for request in service.requests][:2] == ["", ""], "they have not raced"
     assert len(set(visitors(service))) == 1
 
 

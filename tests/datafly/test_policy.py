@@ -2,7 +2,7 @@
 
 from signal_actor.ingest.datafly.bundle import build, stub
 from tests.datafly.conftest import Browser, holds
-from tests.datafly.service import KEY, Service
+from tests.datafly.service import Service
 
 
 def test_strict_policy(browser: Browser, service: Service) -> None:
@@ -19,7 +19,7 @@ def test_strict_policy(browser: Browser, service: Service) -> None:
 
 
 def test_subresource_integrity(browser: Browser, service: Service) -> None:
-    script = build({KEY: service.settings})
+    script = service.running.script()
     tag = browser.tag(src=f"{service.origin()}/{script.immutable_name}")
     browser.open(head=tag.replace("></", f' integrity="{script.integrity}" crossorigin></'))
     holds(service, "page")

@@ -21,10 +21,10 @@ from signal_actor.sandbox import Sandbox
 from signal_actor.server import serve
 from tests.sdks.packages import CLIENTS, Packages, installed
 from tests.sdks.watch import Watch
-from tests.service.conftest import OpenHouse, open_house, sandbox
+from tests.service.conftest import OpenHouse, house, open_house, sandbox
 from tests.service.house import KEY, PATIENCE, House, tables
 
-__all__ = ["open_house", "sandbox"]  # fixtures of the service's tests
+__all__ = ["house", "open_house", "sandbox"]  # fixtures of the service's tests
 
 ARGUMENTS = (
     "--headless=new",
@@ -39,7 +39,7 @@ ARGUMENTS = (
 )
 SITES = itertools.count(1)
 LONGEST = 90.0  # seconds that an SDK may take, with all its retries
-QUIET = 3.0  # seconds without a request, after which a browser SDK is taken to have given up
+QUIET = 2.5  # seconds without a request, after which a browser SDK is taken to have given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ class Shop:
         """The service as the pages know it: another host of the same site."""
         return f"http://data.{self.site}:{urlsplit(self.house.ready.ingest).port}"
 
-    async def visit(self, sdk: Sdk, key: str = KEY) -> str:
+    async def visit(self, sdk: Sdk, key: str = KEY, host: str = "") -> str:
         """Runs a client; returns what it said. A page's client goes on in the background."""
         if sdk.in_browser:
             self.scripts[sdk.script] = await trio.to_thread.run_sync(self.packages.bundle, sdk.script)
-            address = f"{self.pages}/{sdk.script}?{urlencode({'host': self.host, 'key': key})}"
+            address = f"{self.pages}/{sdk.script}?{urlencode({'host': host or self.host, 'key': key})}"
             await trio.to_thread.run_sync(self.browser.get, address)
             return ""
-        host = self.house.ready.ingest
+        host = host or self.house.ready.ingest
         client = CLIENTS / sdk.script
         if sdk.python:
             command = [sys.executable, "-S", str(client), host, key]  # -S: with its own packages only
@@ -108,13 +108,12 @@ class Shop:
             before = len(self.watch.knocks)
             await trio.sleep(seconds)
 
-    async def asked(self) -> set[str]:
-        """The hosts that the page has asked for anything, reachable or not."""
-        await trio.sleep(0.5)
+    async def strangers(self) -> set[str]:
+        """The hosts, reachable or not, that the page has asked for anything since the last call, without its own."""
         log = await trio.to_thread.run_sync(self.browser.get_log, "performance")
         messages = [json.loads(entry["message"])["message"] for entry in log]
         sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return {urlsplit(url).netloc for url in sent}
+        return {urlsplit(url).netloc for url in sent} - {urlsplit(url).netloc for url in (self.host, self.pages)}
 
 
 OpenShop = Callable[..., Awaitable[Shop]]

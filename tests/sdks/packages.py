@@ -11,13 +11,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"
-NEEDED = "the SDKs' tests need node 20, npm, Chromium and chromedriver: apt install nodejs npm chromium chromium-driver"
+MANIFESTS = (HERE / "npm/package.json", HERE / "npm/package-lock.json")
+NEEDED = "these tests need node 18 or later, npm, Chromium: apt install nodejs npm chromium chromium-driver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,15 @@ def installed(cache: Path) -> Packages:
     """Installs what is not in the cache yet. A folder's name says what it was made from."""
     for program in ("node", "npm", "chromium", "chromedriver"):
         assert shutil.which(program), f"{program} is not installed; {NEEDED}"
-    for requirements in sorted((HERE / "python").glob("*.txt")):
-        _once(
-            cache / "python" / requirements.stem, [requirements], lambda folder, file=requirements: _pip(file, folder)
-        )
-    manifests = [HERE / "npm/package.json", HERE / "npm/package-lock.json"]
-    node = _once(cache / "node", manifests, _npm)
-    return Packages(cache / "python", node)
+    python, node = cache / "python", cache / "node"
+    python.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        jobs = [pool.submit(_once, node, MANIFESTS, _npm)]
+        for file in (HERE / "python").glob("*.txt"):
+            jobs.append(pool.submit(_once, python / file.stem, [file], partial(_pip, file)))
+        for job in jobs:
+            job.result()
+    return Packages(python, node)
 
 
 def call(command: Sequence[str], **options: object) -> None:
@@ -59,7 +63,6 @@ def _once(folder: Path, sources: Sequence[Path], install: Callable[[Path], None]
     made_from = hashlib.sha256(sys.version.encode() + b"".join(file.read_bytes() for file in sources)).hexdigest()
     mark = folder / "made-from"
     if not (mark.exists() and mark.read_text() == made_from):
-        folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:  # what is half done is never taken for whole
             made = Path(draft) / "folder"
@@ -76,6 +79,6 @@ def _pip(requirements: Path, folder: Path) -> None:
 
 
 def _npm(folder: Path) -> None:
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / "npm" / name, folder)
+    for manifest in MANIFESTS:
+        shutil.copy(manifest, folder)
     call(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)

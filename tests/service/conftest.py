@@ -1,6 +1,6 @@
 """Fixtures: a sandbox, and services in this process that deliver to it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from signal_actor import service
 from signal_actor.dispatch import supervisor
 from signal_actor.sandbox import Sandbox, serve
 from signal_actor.service import Options, Ready
+from tests.service.commander import Commander
 from tests.service.house import PATIENCE, House, tables, written
 
 OpenHouse = Callable[..., Awaitable[House]]
@@ -59,6 +60,14 @@ async def open_house(
     for house in houses:
         await house.client.aclose()
         await house.leave()
+
+
+@pytest.fixture(scope="session")
+def commander(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commander]:
+    """Runs commands, each in a process of its own."""
+    commander = Commander(tmp_path_factory.mktemp("commander"))
+    yield commander
+    commander.close()
 
 
 @pytest.fixture

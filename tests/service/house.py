@@ -25,7 +25,7 @@ QUICK = {"retry_base_seconds": 0.05, "retry_cap_seconds": 0.2, "probe_seconds": 
 async def eventually(condition: Callable[[], Any], words: Callable[[], str] = lambda: "") -> None:
     """Returns once the condition holds, for what rings no bell."""
     with trio.move_on_after(PATIENCE):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await trio.sleep(0.01)
         return
     raise AssertionError(f"never came true: {words()}")

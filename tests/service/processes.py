@@ -1,7 +1,6 @@
 """Processes: the command as a user runs it, to be signalled and killed."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,9 +11,9 @@ from typing import Any
 import httpx
 import trio
 
+from tests.service.commander import ROOT, environment
 from tests.service.house import PATIENCE, SERVER, Database, numbered
 
-ROOT = Path(__file__).parents[2]  # of the checkout, so that its code runs, installed or not
 COMMAND = (sys.executable, "-m", "signal_actor")
 
 
@@ -30,12 +29,6 @@ async def run(*arguments: Any, env: Mapping[str, str] | None = None) -> subproce
             env=environment(env),
         )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def environment(changes: Mapping[str, str] | None) -> dict[str, str]:
-    """What a command may know, without the variables of whoever runs the tests."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith("SIGNAL_") and key != "PORT"}
-    return {**own, "COLUMNS": "200", **(changes or {})}
 
 
 class Serving(Database):

@@ -63,7 +63,7 @@ async def overloaded(door: House) -> None:
 
 async def accepts_again(door: House, n: int) -> None:
     with trio.fail_after(PATIENCE):
-        while (await door.post("/v1/t", numbered(n))).status_code != 200:  # noqa: ASYNC110
+        while (await door.post("/v1/t", numbered(n))).status_code != 200:
             await trio.sleep(0.02)
     assert (await door.request("GET", "/readyz")).status_code == 200
 

@@ -20,6 +20,7 @@ import brotli  # type: ignore[import-untyped]
 import rjsmin  # type: ignore[import-untyped]
 
 ENTRY = "main.js"
+SCRIPT_TYPE = "text/javascript"
 TABLE = re.compile(r"const TABLE=\{\};?")
 IMPORT = re.compile(r"^import \{[^}]*\} from '\./([a-z]+\.js)';\n", re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?function|const|let)", re.MULTILINE)
@@ -68,7 +69,7 @@ def build(settings_by_key: Mapping[str, Settings]) -> Script:
     table = {fingerprint(key): settings for key, settings in sorted(settings_by_key.items()) if settings}
     # `<` cannot end a script element that somebody inlines.
     literal = json.dumps(table, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
-    return pack(TABLE.sub(lambda _: f"const TABLE={literal};", minified(), count=1), "text/javascript")
+    return pack(TABLE.sub(lambda _: f"const TABLE={literal};", minified(), count=1), SCRIPT_TYPE)
 
 
 def declarations() -> Script:

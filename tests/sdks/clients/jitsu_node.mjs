@@ -2,8 +2,8 @@
 
 import { jitsuAnalytics } from '@jitsu/js';
 
-const [host, writeKey] = process.argv.slice(2);
-const analytics = jitsuAnalytics({ host, writeKey });
+const [host, key] = process.argv.slice(2);
+const analytics = jitsuAnalytics({ host, writeKey: `${key}:-` });
 
 await analytics.identify('user-1', { email: 'jane@example.com', plan: 'pro' });
 await analytics.page('Widget', { category: 'Shop', path: '/p/widget' });
