@@ -46,6 +46,11 @@ def blueprint(office: Office) -> Blueprint:
     return routes
 
 
+def stray_page(message: str) -> str:
+    """What a browser is shown where there is no page, or where one failed."""
+    return render("alone.html", title="That did not work", message=message)
+
+
 async def login_page(problem: str | None) -> str:
     """The login form; `problem` says why the last try failed."""
     return render("login.html", problem=problem)

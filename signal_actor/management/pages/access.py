@@ -15,7 +15,7 @@ from signal_actor.store.tokens import Role
 room = Room("settings")
 LINES = 100  # of the audit, a page
 PERSON: forms.Fields = [
-    {"key": key, "label": label, "type": "string", "required": False, "help": about}
+    {"key": key, "label": label, "type": "string", "required": None, "help": about}
     for key, label, about in (
         ("user_id", "User id", "With all visitors that are linked to it."),
         ("anonymous_id", "Anonymous id", "With the user that it is linked to."),

@@ -14,7 +14,7 @@ from signal_actor.management.pages.desk import Room, Visit
 room = Room("settings")
 
 FIELDS: forms.Fields = [
-    {"key": key, "label": label, "type": kind, "required": False, "help": about}
+    {"key": key, "label": label, "type": kind, "required": None, "help": about}
     for key, label, kind, about in (
         ("success_rate", "Success rate below", "number", "Share of requests that a vendor took, 0 to 1. 0: off."),
         ("success_rate_minutes", "Measured over", "number", "Minutes."),

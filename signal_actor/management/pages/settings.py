@@ -19,7 +19,7 @@ room = Room("settings")
 
 PACKAGES = ("trio", "hypercorn", "quart-trio", "httpx", "pydantic", "cryptography")
 RETENTION: forms.Fields = [
-    {"key": key, "label": label, "type": "number", "required": False, "help": about}
+    {"key": key, "label": label, "type": "number", "required": None, "help": about}
     for key, label, about in (
         ("done_days", "Delivered and skipped events", "Days that they stay searchable."),
         ("dead_days", "Dead letters", "Days that they can be replayed."),

@@ -73,7 +73,7 @@ def test_neither_has_the_login(person: Person, size: tuple[int, int]) -> None:
     assert person.barriers() == []
     person.fill("Token", "wrong")
     person.press("Log in")
-    assert "unknown or revoked" in person.text()
+    person.sees("unknown or revoked")
     assert person.barriers() == []
     assert any("401" in line for line in person.complaints())
 

@@ -81,5 +81,5 @@ def test_a_token_made_and_revoked(person: Person) -> None:
     person.click(person.one("details[open] form button"))
     person.sees("The token is revoked", ".said")
     person.log_in(text)
-    assert "unknown or revoked" in person.text()
+    person.sees("unknown or revoked")
     person.complaints()
