@@ -28,20 +28,19 @@ class _Place:
 class Cache(Generic[T]):
     """Values by key, the newest KEPT of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._places: OrderedDict[Hashable, _Place] = OrderedDict()
 
-    async def get(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """The value, worked out again if it is too old."""
+    async def get(self, key: Hashable, work: Callable[[], Awaitable[tuple[T, float]]]) -> T:
+        """The value, worked out again if it is too old. `work` says what it cost, in seconds of one core."""
         place = self._places.setdefault(key, _Place())
         self._places.move_to_end(key)
         while len(self._places) > KEPT:
             self._places.popitem(last=False)
         async with place.lock:
-            if time.monotonic() >= place.good_until:
-                started = time.monotonic()
-                place.value = await work()
-                took = time.monotonic() - started
-                place.good_until = time.monotonic() + took * SHARE if took > CHEAP else 0.0
+            if self._clock() >= place.good_until:
+                place.value, cost = await work()
+                place.good_until = self._clock() + cost * SHARE if cost > CHEAP else 0.0
         value: T = place.value
         return value

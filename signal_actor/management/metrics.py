@@ -30,11 +30,7 @@ class Read:
 
 async def scrape(office: Office) -> bytes:
     """The text of all metrics."""
-
-    async def work() -> Read:
-        return await office.database.search(_read)
-
-    found: Read = await office.cache.get("metrics", work)
+    found = await office.figures("metrics", _read)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector(list(_metrics(office, found))))
     return bytes(generate_latest(registry))

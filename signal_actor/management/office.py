@@ -1,7 +1,8 @@
 """Office: what the management side can reach of the service, in one value that its handlers are given."""
 
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -89,6 +90,18 @@ class Office:
         """Runs a verb that changes what is published, and makes it live at once."""
         value = await self.database.run(verb, *args, **kwargs)
         self.reload()
+        return value
+
+    async def figures(
+        self, key: Hashable, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs a verb that may have to read much; see `cache.py` for how new what it returns is."""
+
+        def timed(connection: sqlite3.Connection) -> tuple[T, float]:
+            started = time.thread_time()
+            return verb(connection, *args, **kwargs), time.thread_time() - started
+
+        value: T = await self.cache.get(key, lambda: self.database.search(timed))
         return value
 
     def pipeline(self, name: str) -> int:

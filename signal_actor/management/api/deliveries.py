@@ -12,7 +12,7 @@ from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, cursor
 from signal_actor.management.routes import Id, Noun
 from signal_actor.store import letters, search
-from signal_actor.store.letters import CHUNK, Filter
+from signal_actor.store.letters import Filter
 from signal_actor.wire import iso
 
 deliveries = Noun("deliveries")
@@ -112,5 +112,5 @@ async def _change(office: Office, caller: Caller, body: Replay | Discard, verb: 
         changed = await office.database.run(verb, wanted, author=caller.name, now=office.now())
         total += changed
         office.ring()
-        if changed < CHUNK:
+        if changed < letters.CHUNK:
             return Counted(count=total)

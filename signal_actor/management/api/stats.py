@@ -125,10 +125,7 @@ async def read(office: Office, query: Span) -> Stats:
     """Funnel, time series and latency, by pipeline and integration."""
     since, until, step = _span(query, office.now())
 
-    async def work() -> _Read:
-        return await office.database.search(_read, query, since, until, step)
-
-    found = await office.cache.get(("stats", query, since, step, until // 1000), work)
+    found = await office.figures(("stats", query, since, step), _read, query, since, until, step)
     return _told(found, since, until, step, office.now())
 
 

@@ -53,11 +53,7 @@ async def everything(office: Office) -> list[Sight]:
     """All integrations, those of drafts too, by pipeline and name."""
     names = {pipeline.id: (pipeline.slug, pipeline.name) for pipeline in office.live().pipelines.values()}
     found = office.database.read(integrations.listed, office.box)
-
-    async def work() -> dict[int, dict[str, int]]:
-        return await office.database.search(_backlog)
-
-    backlog = await office.cache.get("backlog", work)
+    backlog = await office.figures("backlog", _backlog)
     sights = [
         Sight(
             shown,
