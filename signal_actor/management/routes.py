@@ -13,9 +13,9 @@ decorator each for body, query, answer and security, and knows neither roles nor
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from inspect import getdoc
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from quart import Blueprint, Response, request
 
 from signal_actor.errors import Refusal
@@ -27,6 +27,9 @@ from signal_actor.wire import dumps, loads
 
 PREFIX = "/v1/admin"
 MAX_BODY = 1024 * 1024  # bytes
+LARGEST = 2**63 - 1  # number that SQLite holds
+
+Id = Annotated[int, Field(ge=0, le=LARGEST)]
 
 Handler = Callable[..., Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
@@ -124,6 +127,8 @@ def _view(route: Route, office: Office) -> Handler:
 
     async def view(**path: Any) -> Response:
         caller = office.guard.admit(credentials(), route.role)
+        if any(isinstance(value, int) and value > LARGEST for value in path.values()):
+            raise Refusal(404, "not_found", f"There is no {request.path[:80]}.")
         arguments = dict(path)
         if "office" in route.hints:
             arguments["office"] = office

@@ -10,7 +10,7 @@ from signal_actor.management.api.events import Search
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, cursor
-from signal_actor.management.routes import Noun
+from signal_actor.management.routes import Id, Noun
 from signal_actor.store import letters, search
 from signal_actor.store.letters import CHUNK, Filter
 from signal_actor.wire import iso
@@ -47,7 +47,7 @@ class Which(BaseModel):
     integration: str | None = None
     pipeline: str | None = None
     event: str | None = None
-    event_ids: list[int] | None = None
+    event_ids: list[Id] | None = None
     since: str | None = None
     until: str | None = None
     dry_run: bool = False

@@ -17,7 +17,7 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.errors import Refusal
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
-from signal_actor.management.routes import Noun
+from signal_actor.management.routes import Id, Noun
 from signal_actor.store import events, identities
 from signal_actor.store import integrations as store
 from signal_actor.wire import dumps
@@ -51,7 +51,7 @@ class PreviewOf(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     event: dict[str, Any] | None = None
-    event_id: int | None = None
+    event_id: Id | None = None
     mappings: dict[str, Any] | None = None
 
 

@@ -9,7 +9,7 @@ from signal_actor.live import PipelineSettings
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, Paged, cut
-from signal_actor.management.routes import Noun
+from signal_actor.management.routes import Id, Noun
 from signal_actor.store import keys, revisions
 from signal_actor.store import pipelines as store
 from signal_actor.wire import iso
@@ -61,7 +61,7 @@ class Rollback(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    revision: int
+    revision: Id
 
 
 class Key(BaseModel):
