@@ -7,6 +7,7 @@ happened.py   what became of the events, read from the database as anybody may r
 visit.py      a first visitor, so that there is something to see without a browser
 """
 
+from signal_actor.demo.scene import KEY, Demo, running
 from signal_actor.demo.terminal import main
 
-__all__ = ["main"]
+__all__ = ["KEY", "Demo", "main", "running"]

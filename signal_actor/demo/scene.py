@@ -1,7 +1,7 @@
 """Scene: sandbox vendors, a service that delivers to them, and a shop that sends to it, each on a port of its own."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,11 +28,11 @@ PATIENCE = {"retry_base_seconds": 1, "retry_cap_seconds": 4, "probe_seconds": 3}
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What runs, and where."""
+    """What runs, and where. `login` makes an address that logs into the management UI, once."""
 
     ready: Ready
     shop: str
-    management: str  # logs in whoever opens it first
+    login: Callable[[], str]
     database: Path
     sandbox: Sandbox
 
@@ -52,9 +52,12 @@ async def running(data_dir: Path) -> AsyncIterator[Demo]:
                 with Happened(data_dir / FILE) as happened:
                     site = shop(ready.ingest, KEY, happened, sandbox)
                     address: str = await nursery.start(partial(listen, site, LOOPBACK, stop=closing))
-                    link = ready.admin + main_service.links.create(seconds=LINK_SECONDS)
+
+                    def login() -> str:
+                        return ready.admin + main_service.links.create(seconds=LINK_SECONDS)
+
                     try:
-                        yield Demo(ready, address, link, data_dir / FILE, sandbox)
+                        yield Demo(ready, address, login, data_dir / FILE, sandbox)
                     finally:
                         closing.set()
                         main_service.stop()

@@ -50,7 +50,7 @@ def shop(data_host: str, key: str, happened: Happened, sandbox: Sandbox) -> Quar
         """Down, or up again. Only our own pages may, which is what the origin proves."""
         fake = sandbox.vendors.get(vendor)
         if fake is None or urlsplit(request.headers.get("Origin", "")).netloc != request.host:
-            return Response(status=403)
+            return Response("Not from there.", 403)
         down = not fake.faults.pending
         fake.faults.clear()
         if down:

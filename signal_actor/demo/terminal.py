@@ -37,7 +37,7 @@ async def _run(data_dir: Path, seconds: float) -> None:
 
 def _greet(demo: Demo) -> None:
     click.echo(f"Shop         {demo.shop}/")
-    click.echo(f"Management   {demo.management}")
+    click.echo(f"Management   {demo.login()}")
     click.echo(f"Database     {demo.database}")
     click.echo(f"\nEvents go to {demo.ready.ingest} with the pipeline key {KEY}. Ctrl-C ends it all.\n")
 

@@ -20,6 +20,7 @@ export function add(item, quantity) {
 
 export function clear() {
   memory.set('cart', null);
+  memory.set('cart-id', null);
 }
 
 export function count() {
@@ -30,7 +31,9 @@ export function total() {
   return lines().reduce((sum, { item, quantity }) => sum + item.price * quantity, 0);
 }
 
-// The whole cart in the words of an event.
+// The whole cart in the words of an event. Its id holds the products together that vendors are sent one by one.
 export function summary() {
-  return { currency: 'EUR', total: total(), products: lines().map(({ item, quantity }) => spoken(item, quantity)) };
+  const id = memory.get('cart-id') || 'C-' + Math.random().toString(36).slice(2, 9).toUpperCase();
+  memory.set('cart-id', id);
+  return { cart_id: id, currency: 'EUR', total: total(), products: lines().map(({ item, quantity }) => spoken(item, quantity)) };
 }

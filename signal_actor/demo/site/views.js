@@ -94,9 +94,18 @@ function checkout(go) {
 function thanks() {
   return {
     title: 'Thank you',
-    content: [h('div', { class: 'hello' }, h('h1', {}, 'Thank you'), h('p', {}, 'Your order is on its way to four vendors, and to nobody else.')),
+    content: [h('div', { class: 'hello' }, h('h1', {}, 'Thank you'), h('p', {}, told())),
       h('div', { class: 'actions' }, h('a', { class: 'main', href: '/' }, 'Back to the shop'))],
   };
+}
+
+// Who hears of an order depends on what the visitor allows.
+function told() {
+  const consent = memory.get('consent');
+  if (!consent) return 'Nobody has heard of your order yet: first answer the banner.';
+  const allowed = Object.values(consent).filter(Boolean).length;
+  if (!allowed) return 'Nobody hears of your order, because you refused.';
+  return `Your order is on its way to ${allowed < 4 ? 'the vendors that you allow' : 'four vendors'}, and to nobody else.`;
 }
 
 function login(go) {
