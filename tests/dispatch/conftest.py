@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from signal_actor.database import Database, open_writer
-from signal_actor.dispatch import supervisor, transport
+from signal_actor.dispatch import pressure, supervisor, transport
 from signal_actor.dispatch.actor import Actor
 from tests import stage
 from tests.dispatch.post import Desk, Vendor, no_client, wall
@@ -34,6 +34,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Vendor:
 async def desk(tmp_path: Path, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     monkeypatch.setitem(Actor.__init__.__kwdefaults__, "now", wall)
     monkeypatch.setattr(supervisor, "now_ms", wall)
+    monkeypatch.setattr(pressure, "LOOK_SECONDS", 3_600)  # virtual time is never late
     path = stage.on_disk(tmp_path)
     database = Database(path, open_writer(path), commit_in_thread=False)
     database.writer.connection.execute("pragma synchronous = off")  # what is proved here is not the disk
