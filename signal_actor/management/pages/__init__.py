@@ -4,6 +4,8 @@ from quart import Blueprint
 
 from signal_actor.management.office import Office
 from signal_actor.management.pages import (
+    access,
+    alarms,
     assets,
     debugger,
     desk,
@@ -30,6 +32,8 @@ ROOMS = (
     pipelines.room,
     revisions.room,
     settings.room,
+    alarms.room,
+    access.room,
 )
 
 
@@ -40,6 +44,11 @@ def blueprint(office: Office) -> Blueprint:
     for room in ROOMS:
         desk.mount(routes, room, office)
     return routes
+
+
+def stray_page(message: str) -> str:
+    """What a browser is shown where there is no page, or where one failed."""
+    return render("alone.html", title="That did not work", message=message)
 
 
 async def login_page(problem: str | None) -> str:

@@ -31,7 +31,7 @@ async def status(visit: Visit, id: int) -> Response:
         "integration.html",
         sight=found,
         newest=await visit.office.database.search(letters.newest, wanted, limit=NEWEST),
-        silent=sight.silent(found.vendor),
+        now=visit.office.now(),
     )
 
 

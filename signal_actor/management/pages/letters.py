@@ -1,15 +1,18 @@
 """Dead letters: what was given up on, to be sent again once the cause is mended, or to be let go."""
 
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from quart import Response
 
 from signal_actor.errors import Refusal
+from signal_actor.management.api.deliveries import Discard, Replay, Which, give_up, send_again
 from signal_actor.management.pages import sight
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.store import letters
-from signal_actor.store.letters import CHUNK, Filter
+from signal_actor.store.letters import Filter
+
+B = TypeVar("B", bound=BaseModel)
 
 room = Room("integrations")
 LIMIT = 100
@@ -47,17 +50,21 @@ async def decide(visit: Visit, id: int) -> Response:
                 f"/integrations/{id}/letters?state={wanted.state}", "Nothing was ticked, so nothing is done."
             )
         wanted = Filter(wanted.pipeline, wanted.integration, wanted.state, event_ids=ticked)
-    verb = letters.replay if do == "replay" else letters.discard
-    count = 0
-    while True:
-        done = await visit.office.database.run(partial(verb, wanted=wanted, **visit.author))
-        count += done
-        if done < CHUNK:
-            break
-    visit.office.reload()
+    body = {name: getattr(wanted, name) for name in Which.model_fields.keys() - {"dry_run"}}
+    if do == "replay":
+        count = (await send_again(visit.office, visit.caller, _asked(Replay, wanted.state, body))).count
+    else:
+        count = (await give_up(visit.office, visit.caller, _asked(Discard, wanted.state, body))).count
     what = f"{count} event{'' if count == 1 else 's'}"
     said = f"{what} will be sent again." if do == "replay" else f"{what} discarded."
     return visit.go(f"/integrations/{id}/letters?state={wanted.state}", said)
+
+
+def _asked(model: type[B], state: str | None, body: dict[str, Any]) -> B:
+    try:
+        return model.model_validate({**body, "state": state})
+    except ValidationError:
+        raise Refusal(400, "invalid_payload", f"What is {state} cannot be treated so.") from None
 
 
 def _wanted(given: Any, found: sight.Sight) -> Filter:

@@ -47,6 +47,7 @@ async def overview(visit: Visit) -> Response:
         width=charts.WIDTH,
         plots=_plots(told),
         lines=_lines(told),
+        alarms=visit.office.alarms.firing,
         backlog_age=max((item.oldest_pending_seconds or 0 for item in told.integrations), default=0) * 1000,
         started=bool(told.funnel.accepted),
     )

@@ -1,21 +1,33 @@
-"""Settings: who has access, who changed what, how long things are kept, and what runs here."""
+"""Settings: what runs here, how long things are kept, and how patiently they are delivered."""
 
 import platform
 import sqlite3
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, cast
+from typing import Any
 
 from quart import Response
 
-from signal_actor.errors import Refusal
+from signal_actor.errors import ConfigurationError
+from signal_actor.management.api.settings import SettingsPatch
+from signal_actor.management.api.settings import change as change_settings
+from signal_actor.management.api.settings import current as current_settings
+from signal_actor.management.pages import forms
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.store import audit, tokens, upkeep
-from signal_actor.store.tokens import Role
+from signal_actor.store import upkeep
 
 room = Room("settings")
-LINES = 100  # of the audit, a page
+
 PACKAGES = ("trio", "hypercorn", "quart-trio", "httpx", "pydantic", "cryptography")
+RETENTION: forms.Fields = [
+    {"key": key, "label": label, "type": "number", "required": None, "help": about}
+    for key, label, about in (
+        ("done_days", "Delivered and skipped events", "Days that they stay searchable."),
+        ("dead_days", "Dead letters", "Days that they can be replayed."),
+        ("dedupe_hours", "De-duplication", "Hours in which a repeated messageId is recognised, at the least."),
+        ("max_bytes", "Largest database file", "Bytes; above it new events are refused with 503. 0: no bound."),
+        ("min_free_bytes", "Free disk to keep", "Bytes; below it new events are refused with 503."),
+    )
+]
 
 
 @room.get("/settings")
@@ -37,48 +49,46 @@ async def about(visit: Visit) -> Response:
 
 @room.get("/settings/retention")
 async def retention(visit: Visit) -> Response:
-    return visit.show("settings_retention.html", tab="retention", retention=visit.office.live().retention)
+    return await _shown(visit, "retention", RETENTION)
 
 
-@room.get("/settings/tokens", role="admin")
-async def listed(visit: Visit) -> Response:
-    return _tokens(visit)
+@room.post("/settings/retention", role="admin")
+async def keep(visit: Visit) -> Response:
+    return await _save(visit, "retention", RETENTION)
 
 
-@room.post("/settings/tokens", role="admin")
-async def create(visit: Visit) -> Response:
-    """Shows the token in the answer itself: it is in no address, no cookie and no log."""
-    name, role = visit.form.get("name", "").strip(), visit.form.get("role", "viewer")
-    if not name or role not in ("viewer", "editor", "admin"):
-        raise Refusal(400, "invalid_payload", "A token needs a name, and one of the roles viewer, editor, admin.")
-    _, text = await visit.office.database.run(tokens.create, name[:200], cast(Role, role), **visit.author)
-    return _tokens(visit, fresh=text, name=name)
+@room.get("/settings/delivery")
+async def delivery(visit: Visit) -> Response:
+    return await _shown(visit, "delivery", forms.DELIVERY)
 
 
-@room.post("/settings/tokens/revoke", role="admin")
-async def revoke(visit: Visit) -> Response:
-    key = visit.form.get("id", "")
-    if not key.isdigit() or not await visit.office.database.run(
-        partial(tokens.revoke, token_id=int(key), **visit.author)
-    ):
-        raise Refusal(404, "not_found", "There is no such token in force.")
-    return visit.go("/settings/tokens", "The token is revoked, and its sessions have ended.")
+@room.post("/settings/delivery", role="admin")
+async def deliver(visit: Visit) -> Response:
+    return await _save(visit, "delivery", forms.DELIVERY)
 
 
-@room.get("/settings/audit", role="admin")
-async def changes(visit: Visit) -> Response:
-    before = visit.args.get("before", "")
-    found = visit.office.database.read(
-        audit.lines, limit=LINES + 1, before=int(before) if before.isdigit() and len(before) < 19 else None
+async def _shown(
+    visit: Visit, name: str, fields: forms.Fields, wrong: forms.Wrong | None = None, typed: Any = None
+) -> Response:
+    now = (await current_settings(visit.office)).model_dump(mode="json")[name]
+    return visit.show(
+        "settings_numbers.html",
+        400 if wrong else 200,
+        tab=name,
+        fields=fields,
+        values=typed or forms.texts(fields, now),
+        wrong=wrong or forms.Wrong(),
     )
-    following = found[LINES - 1].id if len(found) > LINES else None
-    return visit.show("settings_audit.html", tab="audit", lines=found[:LINES], following=following)
 
 
-def _tokens(visit: Visit, **fresh: Any) -> Response:
-    found = visit.office.database.read(tokens.tokens)
-    values = {"fresh": None, "name": "", **fresh}
-    return visit.show("settings_tokens.html", tab="tokens", tokens=found, **values)
+async def _save(visit: Visit, name: str, fields: forms.Fields) -> Response:
+    patch = SettingsPatch.model_validate({name: forms.config(fields, visit.form, patch=True)})
+    try:
+        await change_settings(visit.office, visit.caller, patch)
+    except ConfigurationError as error:
+        wrong = forms.sorted_out(error, [each["key"] for each in fields])
+        return await _shown(visit, name, fields, wrong, forms.typed(visit.form))
+    return visit.go(f"/settings/{name}", "Saved and in force.")
 
 
 def _version(name: str) -> str:

@@ -37,6 +37,12 @@ class Fate:
     steps: Sequence[Step]
     silent: Sequence[Advice]  # if the vendor took it and still does not show it
 
+    @property
+    def next_try(self) -> str | None:
+        """When it is tried again, if that is planned and nothing stands in its way."""
+        stopped = self.of is not None and self.of.health in ("paused", "misconfigured", "disabled")
+        return self.delivery.due_at if self.delivery.attempts and not stopped else None
+
 
 def told(
     event: Story, delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None, preview: Preview | None

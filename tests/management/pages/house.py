@@ -1,17 +1,22 @@
 """House: the demo, running in a thread of its own, as somebody at a browser knows it."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import trio
 
-from signal_actor.demo import KEY, ORIGIN, Demo, running
+from signal_actor.database import FILE
+from signal_actor.demo import KEY, Demo, running
 
-CONTEXT = {"page": {"url": "https://example.com/p/widget?a=1", "path": "/p/widget", "title": "Widget"}}
+CONTEXT = {
+    "page": {"url": "https://example.com/p/widget?a=1", "path": "/p/widget", "title": "Widget"},
+    "consent": {"personalization": True, "marketing": True},
+}
 SEEN = {"product_id": "SKU-A", "product_name": "Widget", "price": 49.99, "currency": "USD"}
 PERSON = {"userId": "user-123", "traits": {"email": "jane.doe@example.com"}}
 
@@ -23,7 +28,7 @@ class House:
         self.demo = demo
         self.token = token
         self.admin = demo.ready.admin
-        self.client = httpx.Client(base_url=demo.ready.ingest, headers={"Origin": ORIGIN}, trust_env=False)
+        self.client = httpx.Client(base_url=demo.ready.ingest, headers={"Origin": demo.shop}, trust_env=False)
 
     def ask(self, function: Any, *arguments: Any) -> Any:
         """Calls something where the service runs."""
@@ -31,7 +36,8 @@ class House:
 
     def send(self, kind: str, anonymous_id: str = "visitor-1", **body: Any) -> None:
         letter = {"track": "t", "page": "p", "identify": "i"}[kind]
-        event = {"type": kind, "anonymousId": anonymous_id, "context": CONTEXT, **body}
+        context = {**CONTEXT, **body.pop("context", {})}
+        event = {"type": kind, "anonymousId": anonymous_id, "context": context, **body}
         answer = self.client.post(f"/v1/{letter}", json=event, headers={"Authorization": f"Bearer {KEY}"})
         assert answer.status_code == 200, answer.text
 
@@ -39,6 +45,12 @@ class House:
         """A product view by somebody who is known."""
         self.send("identify", **PERSON)
         self.send("track", event="Product Viewed", properties={**SEEN, **properties})
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """What the database says."""
+        with closing(sqlite3.connect(self.demo.data_dir / FILE)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(sql)]
 
     def received(self, vendor: str) -> list[Any]:
         """What a vendor took, in its own words."""

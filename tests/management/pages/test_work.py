@@ -1,0 +1,164 @@
+"""The everyday work: watching, searching, dead letters, keys, drafts and revisions, with and without scripts."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.management.pages.house import House
+from tests.management.pages.person import Person, eventually
+
+
+@pytest.fixture
+def scriptless(person: Person) -> Iterator[Person]:
+    person.cdp("Emulation.setScriptExecutionDisabled", value=True)
+    yield person
+    person.cdp("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_stranger_starts_with_the_next_step(person: Person) -> None:
+    person.go("/")
+    person.sees("No events in this time")
+    person.follow("To the script tag")
+    person.click(person.one("a[href='/pipelines/1']"))
+    assert "/datafly.js" in person.text("main pre")
+    person.go("/live")
+    person.sees("Waiting for the first event")
+
+
+def test_live_events_pause_and_go_on(person: Person, house: House) -> None:
+    person.go("/live")
+    person.sees("live", "#pulse")
+    house.send("track", event="First")
+    person.sees("First", "#stream")
+    person.sees("ninetailed 200", "#stream")
+    person.press("Pause")
+    house.send("track", event="Second")
+    person.sees("wait until you go on", "#counts")
+    assert "Second" not in person.text("#stream")
+    person.press("Go on")
+    person.sees("Second", "#stream")
+    person.fill("Event name", "first")
+    eventually(lambda: "Second" not in person.text("#stream"))
+    assert "First" in person.text("#stream")
+
+
+def test_dead_letters_are_found_mended_and_replayed(person: Person, house: House) -> None:
+    (ometria,) = house.rows("select id from integration where slug = 'ometria'")
+    rule = f"/integrations/{ometria['id']}/mappings/rule?key=track:Order%20Completed"
+    person.go(rule)
+    person.press("Add a field")
+    person.driver.switch_to.active_element.send_keys("properties.coupon")
+    person.all("input[name^='source-']")[-1].send_keys("properties.coupon")
+    person.click(person.all("input[name^='required-']")[-1])
+    person.press("Save and publish")
+    person.sees("saved and live", ".said")
+    house.send("track", event="Order Completed", properties={"order_id": "O-1"})
+    person.go(f"/integrations/{ometria['id']}/letters")
+    person.sees("properties.coupon: required", again=True)
+    person.follow("Order Completed")
+    person.sees("Mend the field mapping, then replay")
+    person.go(rule)
+    person.press("Revert to the preset")
+    person.sees("as in the preset again", ".said")
+    person.go(f"/integrations/{ometria['id']}/letters")
+    person.ask("Replay all")
+    person.press("Replay 1")
+    person.sees("1 event will be sent again", ".said")
+    eventually(lambda: any(r["event_type"] == "order_completed" for r in house.received("ometria")))
+
+
+def test_an_event_tells_its_story(person: Person, house: House) -> None:
+    house.send("track", "quiet", event="Product Viewed", properties={}, context={"consent": {"marketing": False}})
+    house.send("track", "unknown", event="Product Viewed", properties={"product_id": "1"})
+    eventually(lambda: not house.rows("select 1 from v_deliveries where state in ('pending', 'leased')"))
+    person.go("/events?anonymous_id=quiet")
+    person.click(person.all("a.what")[0])
+    person.sees("Not sent: consent: marketing is not granted.")
+    person.sees("marketing denied")
+    person.go("/events?anonymous_id=unknown")
+    person.click(person.all("a.what")[0])
+    person.sees("Event delivered but not linked to a customer. identity_email is missing.")
+    person.sees("Insider took it with HTTP 200")
+
+
+def test_figures_are_those_of_the_database(person: Person, house: House) -> None:
+    eventually(lambda: not house.rows("select 1 from v_deliveries where state in ('pending', 'leased')"))
+    (fates,) = house.rows("select sum(done) as delivered, sum(skipped) as skipped, sum(dead) as dead from v_backlog")
+    (events,) = house.rows("select count(*) as accepted from v_events")
+    person.go("/")
+    shown = dict(
+        zip(
+            [item.text.strip() for item in person.all("#overview section:first-of-type dt")],
+            [item.text.split("\n")[0] for item in person.all("#overview section:first-of-type dd")],
+            strict=True,
+        )
+    )
+    assert {name: int(shown[name]) for name in ("accepted", "delivered", "skipped", "dead")} == {**events, **fates}
+    for row in house.rows("select i.id, b.* from v_backlog b join integration i on i.slug = b.integration"):
+        person.go(f"/integrations/{row['id']}")
+        figures = [item.text.split("\n")[0] for item in person.all("#status .figures dd")]
+        assert figures[:4] == [str(row["done"]), str(row["pending"]), str(row["skipped"]), str(row["dead"])]
+
+
+def test_a_key_is_issued_and_revoked(person: Person, house: House) -> None:
+    person.go("/pipelines/1")
+    person.press("Issue a key")
+    person.sees("A new key is in force", ".said")
+    fresh = person.all(".keys code")[-1].text
+    person.click(person.all(".keys summary")[-1])
+    person.click(person.one("details[open] form button"))
+    person.sees("The key is revoked", ".said")
+    answer = house.client.post(
+        "/v1/t", json={"type": "track", "event": "x"}, headers={"Authorization": f"Bearer {fresh}"}
+    )
+    assert answer.status_code == 401
+
+
+def test_a_draft_is_compared_published_and_rolled_back(person: Person, house: House) -> None:
+    person.go("/pipelines/1/settings")
+    person.fill("Rate limit", "77")
+    person.press("Save as draft")
+    person.follow("Review and publish")
+    person.sees("rate_limit_rps 1000 -> 77")
+    person.press("Publish")
+    person.sees("is live", ".said")
+    revision = int(person.text(".said").split()[1])
+    person.press("Compare")
+    person.sees("rate_limit_rps")
+    person.ask("Roll back to it")
+    person.press("Roll back")
+    person.sees(f"is live again, as revision {revision + 1}", ".said")
+    assert "77" not in house.rows("select settings from pipeline")[0]["settings"]
+
+
+def test_what_is_wrong_is_said_beside_the_field(person: Person) -> None:
+    person.go("/pipelines/1/settings")
+    person.fill("Rate limit", "0")
+    person.press("Save and publish")
+    person.sees("Must be at least 1", ".field.wrong")
+    assert person.field("Rate limit").get_attribute("aria-invalid") == "true"
+    person.go("/integrations/library/webhook")
+    person.driver.execute_script("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")
+    person.fill("URL", "ftp://example.com")
+    person.press("Install Integration")
+    person.sees("https://", ".field.wrong")
+    assert len([line for line in person.complaints() if "400" in line]) == 2
+
+
+def test_forms_work_without_scripts(scriptless: Person, house: House) -> None:
+    scriptless.go("/live")
+    scriptless.go("/integrations/1/mappings/rule?key=page")
+    assert len(scriptless.all("input[name^='drop-']")) > 2
+    scriptless.go("/integrations/1")
+    scriptless.named("summary", "Pause").click()
+    scriptless.one("details[open] form button").click()
+    assert "Paused. Events wait" in scriptless.one(".said").text
+    scriptless.named("button", "Resume").click()
+    assert "Resumed" in scriptless.one(".said").text
+
+
+def test_who_is_lost_finds_the_way_back(person: Person) -> None:
+    for path in ("/nowhere", "/integrations/999", "/events/999", "/pipelines/999", "/integrations/library/nobody"):
+        person.go(path)
+        person.sees("To the Overview")
+    assert len(person.complaints()) == 5
