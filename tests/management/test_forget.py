@@ -1,11 +1,14 @@
 """Forgetting: a person is gone from events, identities, deliveries and attempts, and from the bytes of the file."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import trio
 
 from tests.management.desk import Desk
+from tests.service.commander import Commander
 from tests.service.house import House, numbered
 
 JANE = {"email": "jane.doe@example.com", "lastName": "Forgettable-Jane"}
@@ -104,3 +107,21 @@ async def test_only_in_one_pipeline(house: House, admin: Desk) -> None:
     receipt = await admin.ok("POST", "/forget", {"user_id": "jane", "pipeline": "blog"})
     assert receipt["events"] == 1
     assert [row["pipeline"] for row in house.stored()] == ["shop"]
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["beside a service", "alone"])
+async def test_the_command_does_the_same(house: House, commander: Commander, running: bool) -> None:
+    await live_through(house)
+    if not running:
+        await house.leave()
+    words = ("forget", "--user-id", "jane", "--yes", "--json", "--data-dir", house.data_dir)
+    done = await trio.to_thread.run_sync(lambda: commander(*words))
+    assert done.returncode == 0, done.stderr
+    receipt = json.loads(done.stdout)
+    assert (receipt["events"], receipt["deliveries"], receipt["identities"]) == (5, 20, 3)
+    assert [row["message_id"] for row in house.stored()] == ["m-1", "b-2"]
+    await house.leave()
+    left = [file.name for file in house.data_dir.iterdir() for mark in MARKS if mark in file.read_bytes()]
+    assert left == []
+    wrong = await trio.to_thread.run_sync(lambda: commander("forget", "--data-dir", house.data_dir))
+    assert (wrong.returncode, "one of user_id" in wrong.stderr) == (2, True)
