@@ -56,7 +56,7 @@ class Outlet:
         waiter.join(PATIENCE)
 
 
-def configure(log_format: str | None = None) -> None:
+def configure(log_format: str | None = None, *, least: str = "info") -> None:
     """Sets structlog up: `console` or `json`; by default the first on a terminal, else the second."""
     colours = sys.stderr.isatty()
     console = log_format == "console" or (log_format is None and colours)
@@ -71,7 +71,7 @@ def configure(log_format: str | None = None) -> None:
         shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(file=Outlet(sys.stderr.fileno())),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )

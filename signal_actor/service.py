@@ -27,7 +27,7 @@ from signal_actor.ingest.datafly.shelf import Shelf, datafly
 from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
-from signal_actor.janitor import TRUNCATE, Janitor
+from signal_actor.janitor import Janitor
 from signal_actor.live import Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
@@ -38,7 +38,7 @@ from signal_actor.observations import Observations
 from signal_actor.opening import Options
 from signal_actor.secrets import Box
 from signal_actor.server import serve as listen
-from signal_actor.store import notes, pipelines
+from signal_actor.store import notes, pipelines, upkeep
 
 __all__ = ["Options", "Ready", "Service", "opened"]
 
@@ -163,8 +163,8 @@ class Service:
         """Runs a control verb and makes what it changed live at once."""
         value = await self.database.run(control.execute, self.box, verb, arguments, now=now_ms())
         self.reload()
-        if verb == "forgotten":  # what was erased is gone from the WAL too
-            self.database.writer.between_groups(TRUNCATE)
+        if verb == "forgotten":
+            self.database.writer.between_groups(self.database.read(upkeep.scrub))
         return value
 
     def reload(self) -> None:

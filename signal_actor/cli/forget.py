@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import click
 from signal_actor.cli import output
 from signal_actor.cli.reach import reading, writing
 from signal_actor.cli.serve import data_dir_option
-from signal_actor.store import persons
+from signal_actor.database import FILE, held, open_writer
+from signal_actor.errors import HeldElsewhere
+from signal_actor.store import persons, upkeep
 from signal_actor.store.persons import Person
 
 WORDS = {
@@ -52,8 +55,15 @@ def forget(data_dir: Path, yes: bool, as_json: bool, **who: str | None) -> None:
             if not any(erased.values()):
                 break
         ask("forgotten", who=who, receipt=dict(receipt))
+    _scrub(data_dir)
     if as_json:
         output.document(dict(receipt))
         return
     for name, words in WORDS.items():
         click.echo(f"{receipt[name]:>8}  {words}")
+
+
+def _scrub(data_dir: Path) -> None:
+    """Leaves no bytes of what was erased; a running service does so by itself."""
+    with suppress(HeldElsewhere), held(data_dir), closing(open_writer(data_dir / FILE)) as connection:
+        connection.executescript(upkeep.scrub(connection))

@@ -85,5 +85,5 @@ def serve(log_format: str | None, **options: Any) -> None:
 @click.option("--seconds", type=float, help="End by itself after so long.")
 def demo(data_dir: Path | None, seconds: float | None) -> None:
     """First contact: sandbox vendors, a pipeline with all integrations, a small shop. Ends with Ctrl-C."""
-    logs.configure()
+    logs.configure(least="warning")  # what happens is shown in other words
     first_contact.main(data_dir, seconds)

@@ -8,39 +8,34 @@ A batch that is refused whole comes back in halves. A visitor whose event has to
 """
 
 import secrets
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import random
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import httpx
 import structlog
 import trio
 
 from signal_actor.database import Database, now_ms
-from signal_actor.delivery import rules
 from signal_actor.delivery.batching import batches, halves
 from signal_actor.delivery.rules import Health, Misconfigured, Outcome, RefusedWhole, Rejected, Retry, Skipped, Snooze
 from signal_actor.destinations.base import Destination, Reply, Request, Settings
 from signal_actor.dispatch import transport
+from signal_actor.dispatch.pace import LONGEST_REST, Pace
 from signal_actor.dispatch.preparation import Package, Preparation
 from signal_actor.dispatch.pressure import Pressure
 from signal_actor.dispatch.record import Recorder
+from signal_actor.dispatch.settling import ROOM_SECONDS, Desk, Row
 from signal_actor.errors import StorageFull
 from signal_actor.live import Integration
 from signal_actor.observations import Observations
 from signal_actor.store import outbox
-from signal_actor.store.outbox import Attempt, Leased, Settlement
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from signal_actor.store.outbox import Attempt, Leased
 
 LEASE_SLACK = 60.0  # seconds that a lease outlives one request's time-out: later batches of it wait for earlier ones
-LONGEST_REST = 3600.0  # seconds: an actor looks again at least this often
-ROOM_SECONDS = 1.0  # between two looks whether the disk has room again
-LONGEST_PARTING = 10.0  # seconds that a stopping actor waits for room before it leaves its leases to the next one
 PREPARED_AT_ONCE = 50  # events between two looks at the rest of the process: about 2 ms
+ITS_TURN = Snooze("an earlier event of the visitor waits")
 
 
 class Bell:
@@ -75,7 +70,6 @@ class Actor:
         jitter: Callable[[], float] = random,
     ) -> None:
         self.integration = integration
-        self.health = integration.health
         self.bell = Bell()
         self._database = database
         self._settings = settings
@@ -83,30 +77,31 @@ class Actor:
         self._policy = integration.policy
         self._prepare = Preparation(integration, settings, destination, default_consent=default_consent)
         self._recorder = Recorder(settings)
+        self._desk = Desk(database, integration, self._recorder, observations or Observations(), now=now, jitter=jitter)
+        self._pace = Pace(integration.health, self._policy, self._policy.max_in_flight, jitter)
         self._pressure = pressure or Pressure()
-        self._observations = observations or Observations()
         self._now = now
-        self._jitter = jitter
-        self._stopping = False
-        self._in_flight = 0
-        self._failures = 0  # requests in a row that the vendor or the network failed
-        self._resting_until = 0.0  # Trio's clock; nothing of this integration is sent before
         limits = destination.limits
         self._heads = min(limits.items, limits.visitors or limits.items)  # visitors in one lease
         self._client: httpx.AsyncClient
         self._log = structlog.get_logger().bind(pipeline=integration.pipeline, integration=integration.slug)
 
+    @property
+    def health(self) -> Health:
+        """How the integration is doing, as far as its actor knows."""
+        return self._pace.health
+
     def stop(self) -> None:
         """Nothing more is leased; `run()` returns when what is in flight has been settled."""
-        self._stopping = True
+        self._desk.stopping = True
         self.bell.ring()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Delivers until stopped or cancelled."""
         async with transport.client(self._policy.max_in_flight) as self._client, trio.open_nursery() as nursery:
             task_status.started()
-            while not self._stopping:
-                wait = self._held_back()
+            while not self._desk.stopping:
+                wait = self._pace.held_back()
                 if wait > 0:
                     await self.bell.wait(wait)
                     continue
@@ -119,25 +114,15 @@ class Actor:
                 if not leased:
                     await self.bell.wait(self._until_next_due())
                     continue
-                self._in_flight += 1
+                self._pace.in_flight += 1
                 nursery.start_soon(self._deliver, lease, leased)
                 await trio.sleep(self._pressure.rest(full=len(leased) >= self._heads))
-
-    # When to send ------------------------------------------------------------------------------------------------
-
-    def _held_back(self) -> float:
-        """Seconds until the next lease may be taken; 0 is now. Whatever ends the wait early rings the bell."""
-        in_trouble = self._failures >= 2 or self.health is Health.MISCONFIGURED
-        if self._in_flight >= (1 if in_trouble else self._policy.max_in_flight) or self.health is Health.PAUSED:
-            return LONGEST_REST
-        return max(self._resting_until - trio.current_time(), 0.0)
 
     def _until_next_due(self) -> float:
         due = self._database.read(outbox.next_due, self.integration.id)
         return LONGEST_REST if due is None else max(due - self._now(), 1) / 1000
 
     async def _lease(self, lease: int) -> list[Leased]:
-        probing = self.health is Health.MISCONFIGURED
         # Waiting for a transaction cannot be cancelled, so no lease is ever without a holder.
         return await self._database.run(
             outbox.lease,
@@ -145,14 +130,12 @@ class Actor:
             lease=lease,
             now=self._now(),
             until=self._lease_end(),
-            heads=1 if probing else self._heads,
-            items=1 if probing else self._destination.limits.items,
+            heads=1 if self._pace.probing else self._heads,
+            items=1 if self._pace.probing else self._destination.limits.items,
         )
 
     def _lease_end(self) -> int:
         return self._now() + round((self._policy.request_timeout_seconds + LEASE_SLACK) * 1000)
-
-    # Delivering --------------------------------------------------------------------------------------------------
 
     async def _deliver(self, lease: int, leased: Sequence[Leased]) -> None:
         """Brings one lease to its end: every row of it is settled, whatever happens on the way."""
@@ -161,13 +144,13 @@ class Actor:
         slack_ends = trio.current_time() + LEASE_SLACK
         try:
             work.extend(await self._prepared(lease, _least_tried_first(leased)))
-            while work and not self._must_pause():
+            while work and not (self._desk.stopping or self._pace.resting):
                 batch = [parcel for parcel in work[0] if parcel.visitor not in waiting]
                 held = [parcel for parcel in work.popleft() if parcel.visitor in waiting]
-                await self._settle(lease, held, [Snooze("an earlier event of the visitor waits")] * len(held))
+                await self._desk.settle(lease, _rows(held, [ITS_TURN] * len(held)))
                 if batch:
                     if trio.current_time() >= slack_ends:
-                        await self._store(outbox.extend, self.integration.id, lease=lease, until=self._lease_end())
+                        await self._desk.extend(lease, self._lease_end())
                         slack_ends = trio.current_time() + LEASE_SLACK
                     outcomes = await self._attempt(lease, batch)
                     if outcomes is None:
@@ -177,16 +160,14 @@ class Actor:
         finally:
             with trio.CancelScope(shield=True):
                 left = [parcel for batch in work for parcel in batch]
-                await self._settle(lease, left, [Snooze("the integration rests")] * len(left))
-            self._in_flight -= 1
+                await self._desk.settle(lease, _rows(left, [Snooze("the integration rests")] * len(left)))
+            self._pace.in_flight -= 1
             self.bell.ring()
 
-    def _must_pause(self) -> bool:
-        return self._stopping or self._resting_until > trio.current_time()
-
     async def _prepared(self, lease: int, leased: Sequence[Leased]) -> list[list[Package]]:
+        """Batches of what is to be sent; what is decided without the vendor is settled, or trails what goes before."""
         parcels: list[Package] = []
-        decided: list[tuple[Leased, Outcome]] = []
+        decided: list[Row] = []
         last: dict[int, Package] = {}  # of each visitor
         for index, row in enumerate(leased):
             if index % PREPARED_AT_ONCE == PREPARED_AT_ONCE - 1:
@@ -199,7 +180,7 @@ class Actor:
                 last[row.visitor].key.trailing.append((row, result))
             else:
                 decided.append((row, result))
-        await self._write(lease, decided, status=None, attempt=None, health=None)
+        await self._desk.settle(lease, decided)
         return batches(parcels, self._destination.limits)
 
     async def _attempt(self, lease: int, batch: list[Package]) -> list[Outcome] | None:
@@ -219,19 +200,16 @@ class Actor:
         finally:
             with trio.CancelScope(shield=True):
                 reply = answer if isinstance(answer, Reply) else None
-                attempt = self._recorder(
-                    batch,
-                    request,
-                    reply,
-                    outcomes,
-                    started_at=started_at,
-                    duration_ms=round((trio.current_time() - started) * 1000),
-                )
+                took = round((trio.current_time() - started) * 1000)
+                attempt = self._recorder(batch, request, reply, outcomes, started_at=started_at, duration_ms=took)
                 split = len(batch) > 1 and all(isinstance(outcome, RefusedWhole) for outcome in outcomes)
                 if split:
-                    await self._store(outbox.record, self.integration.id, attempt)
+                    await self._desk.record(attempt)
                 else:
-                    await self._settle(lease, batch, outcomes, attempt, reply)
+                    news = self._pace.take_stock(outcomes)
+                    rows = _rows(batch, outcomes)
+                    await self._desk.settle(lease, rows, status=attempt.status, attempt=attempt, news=news)
+                self._tell(attempt)
         return None if split else outcomes
 
     def _read(self, payloads: list[Any], answer: Reply | Retry | Misconfigured) -> list[Outcome]:
@@ -242,107 +220,27 @@ class Actor:
             raise ValueError(f"{self._destination.slug} gave {len(outcomes)} verdicts for {len(payloads)} events")
         return outcomes
 
-    # Settling ----------------------------------------------------------------------------------------------------
-
-    async def _settle(
-        self,
-        lease: int,
-        batch: Sequence[Package],
-        outcomes: Sequence[Outcome],
-        attempt: Attempt | None = None,
-        reply: Reply | None = None,
-    ) -> None:
-        rows: list[tuple[Leased, Outcome]] = []
-        for parcel, outcome in zip(batch, outcomes, strict=True):
-            rows.append((parcel.key.row, outcome))
-            wait = Snooze("an earlier event of the visitor waits") if _waits(outcome) else None
-            rows += [(row, wait or decided) for row, decided in parcel.key.trailing]
-        health = None if attempt is None else self._take_stock(outcomes)
-        await self._write(lease, rows, status=reply.status if reply else None, attempt=attempt, health=health)
-        if attempt is not None and attempt.outcome != "delivered":
-            self._log.warning(
-                "delivery.attempted",
-                events=len(batch),
-                status=attempt.status,
-                outcome=attempt.outcome,
-                duration_ms=attempt.duration_ms,
-                error=attempt.error,
-            )
-
-    async def _write(
-        self,
-        lease: int,
-        rows: Sequence[tuple[Leased, Outcome]],
-        *,
-        status: int | None,
-        attempt: Attempt | None,
-        health: tuple[str, str | None] | None,
-    ) -> None:
-        if not rows:
+    def _tell(self, attempt: Attempt) -> None:
+        """One line in the log for every attempt that did not simply succeed."""
+        if attempt.outcome == "delivered":
             return
-        now = self._now()
-        settlements = [self._settlement(row, outcome, status, now, asked=attempt is not None) for row, outcome in rows]
-        settled = await self._store(
-            outbox.settle,
-            self.integration.id,
-            lease=lease,
-            settlements=settlements,
-            attempt=attempt,
-            health=health,
-            now=now,
-        )
-        self._observations.settled(self.integration, settled)
-
-    async def _store(
-        self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Runs a verb, waiting for room on the disk: what the vendor has must not be sent again."""
-        patience = LONGEST_PARTING
-        while True:
-            try:
-                return await self._database.run(verb, *args, **kwargs)
-            except StorageFull:
-                if self._stopping and (patience := patience - ROOM_SECONDS) < 0:
-                    raise
-                await trio.sleep(ROOM_SECONDS)
-
-    def _settlement(self, row: Leased, outcome: Outcome, status: int | None, now: int, *, asked: bool) -> Settlement:
-        step = rules.step(
-            outcome,
-            policy=self._policy,
-            attempts=row.attempts,
-            window_from=row.window_from,
-            now=now,
-            jitter=self._jitter(),
-        )
-        return Settlement(
-            event_id=row.event_id,
-            visitor=row.visitor,
-            state=step.state,
-            due_at=step.due_at,
-            finished_at=step.finished_at,
-            give_back=step.give_back or not asked,
-            status=status,
-            error=None if step.error is None else self._recorder.redacted(step.error)[:1000],
+        self._log.warning(
+            "delivery.attempted",
+            events=len(attempt.event_ids),
+            status=attempt.status,
+            outcome=attempt.outcome,
+            duration_ms=attempt.duration_ms,
+            error=attempt.error,
         )
 
-    def _take_stock(self, outcomes: Sequence[Outcome]) -> tuple[str, str | None] | None:
-        """What the attempt says about the integration: its health, and whether and how long it rests."""
-        if all(isinstance(outcome, Snooze) for outcome in outcomes):
-            return None
-        health, cause = rules.health_after(outcomes)
-        wishes = [outcome.after for outcome in outcomes if isinstance(outcome, Retry) and outcome.after is not None]
-        self._failures = self._failures + 1 if health is not Health.OK else 0
-        if health is Health.MISCONFIGURED:
-            rest = self._policy.probe_seconds
-        else:
-            rest = rules.rest(self._policy, self._failures, max(wishes, default=None), jitter=self._jitter())
-        self._resting_until = trio.current_time() + rest
-        if health is self.health and health is Health.OK:
-            return None
-        if self.health is not Health.PAUSED:
-            self.health = health
-        return health, None if cause is None else self._recorder.redacted(cause)[:1000]
+
+def _rows(batch: Sequence[Package], outcomes: Sequence[Outcome]) -> list[Row]:
+    """What to settle: each parcel's row, and what trails it, which waits if the parcel waits."""
+    rows: list[Row] = []
+    for parcel, outcome in zip(batch, outcomes, strict=True):
+        rows.append((parcel.key.row, outcome))
+        rows += [(row, ITS_TURN if _waits(outcome) else decided) for row, decided in parcel.key.trailing]
+    return rows
 
 
 def _least_tried_first(leased: Sequence[Leased]) -> list[Leased]:

@@ -7,6 +7,7 @@ from signal_actor.live import Retention
 from signal_actor.store import tally
 from signal_actor.store.events import DAY, HOUR, first_id
 
+SMALL = 128 * 1024 * 1024  # bytes that a vacuum rewrites in about a second
 CHUNK = 500  # events or keys forgotten in one transaction: a few milliseconds
 
 
@@ -72,6 +73,16 @@ def forget_seen(connection: sqlite3.Connection, retention: Retention, *, now: in
         "delete from seen where (day, key) in (select day, key from seen where day < ? limit ?)", (oldest, CHUNK)
     )
     return cursor.rowcount
+
+
+def scrub(connection: sqlite3.Connection) -> str:
+    """A script, to be run outside of a transaction, after which no bytes are left of what was erased.
+
+    Erased rows are overwritten where they were, but SQLite may have moved them before, which leaves a shadow.
+    Only a new file has none, and only a small one is made anew at once: nothing can be stored meanwhile.
+    """
+    truncate = "pragma wal_checkpoint(truncate)"
+    return f"vacuum; {truncate}" if used_bytes(connection) <= SMALL else truncate
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

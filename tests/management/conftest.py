@@ -3,10 +3,10 @@
 import pytest
 
 from tests.management.desk import ADMIN, Desk
-from tests.service.conftest import OpenHouse, open_house, sandbox
+from tests.service.conftest import OpenHouse, commander, open_house, sandbox
 from tests.service.house import House, tables
 
-__all__ = ["open_house", "sandbox"]
+__all__ = ["commander", "open_house", "sandbox"]
 
 
 @pytest.fixture

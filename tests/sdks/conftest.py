@@ -103,10 +103,11 @@ class Shop:
 
     async def quiet(self, seconds: float = QUIET) -> None:
         """Returns once nobody has knocked for so long."""
-        before = -1
-        while len(self.watch.knocks) > before:
-            before = len(self.watch.knocks)
-            await trio.sleep(seconds)
+        knocks, since = len(self.watch.knocks), trio.current_time()
+        while trio.current_time() < since + seconds:
+            await trio.sleep(0.05)
+            if len(self.watch.knocks) > knocks:
+                knocks, since = len(self.watch.knocks), trio.current_time()
 
     async def strangers(self) -> set[str]:
         """The hosts, reachable or not, that the page has asked for anything since the last call, without its own."""

@@ -48,33 +48,29 @@ async def test_nobody_else_is_believed(house: House) -> None:
     assert (told["apiHost"], told["protocol"]) == (f"{urlsplit(house.ready.ingest).netloc}/v1", "http")
 
 
-@pytest.mark.parametrize(
-    "host", ["", "evil.example/path?", 'a"b', "user@host", "[::1", "host:port", "x" * 64, "a..b", "h\u00f6st"]
-)
-async def test_what_is_no_host_is_told_to_nobody(house: House, host: str) -> None:
-    for path in (SETTINGS, "/sourceConfig", "/healthz"):
-        response = await house.request("GET", path, headers=[("Origin", ORIGIN), ("Host", host.encode("latin-1"))])
-        assert (response.status_code, response.json()["code"]) == (400, "invalid_payload")
-        assert response.headers["access-control-allow-origin"] == ORIGIN
+async def test_what_is_no_host_is_told_to_nobody(house: House) -> None:
+    for host in ("", "evil.example/path?", 'a"b', "user@host", "[::1", "host:port", "x" * 64, "a..b", "h\u00f6st"):
+        for path in (SETTINGS, "/sourceConfig", "/healthz"):
+            response = await house.request("GET", path, headers=[("Origin", ORIGIN), ("Host", host.encode("latin-1"))])
+            assert (response.status_code, response.json()["code"]) == (400, "invalid_payload"), host
+            assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
-@pytest.mark.parametrize("host", ["data.example.com", "data.example.com:8443", "[2001:db8::1]:8080", "my_host"])
-async def test_a_host_is_told_as_it_was_asked_for(house: House, host: str) -> None:
-    assert segment_io(await get(house, SETTINGS, Host=host))["apiHost"] == f"{host}/v1"
+async def test_a_host_is_told_as_it_was_asked_for(house: House) -> None:
+    for host in ("data.example.com", "data.example.com:8443", "[2001:db8::1]:8080", "my_host"):
+        assert segment_io(await get(house, SETTINGS, Host=host))["apiHost"] == f"{host}/v1"
 
 
-@pytest.mark.parametrize(
-    "path", ["/sourceConfig", "//sourceConfig", "/sourceConfig/", "/sourceConfig/?p=npm&v=3.34.1&build=modern"]
-)
-async def test_rudderstacks_source(house: House, path: str) -> None:
-    source = (await house.client.get(house.ready.ingest + path, auth=(KEY, ""))).json()["source"]
-    assert source == {
-        "id": "shop",
-        "name": "Shop",
-        "enabled": True,
-        "config": {"statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}},
-        "destinations": [],
-    }
+async def test_rudderstacks_source(house: House) -> None:
+    for path in ("/sourceConfig", "//sourceConfig", "/sourceConfig/", "/sourceConfig/?p=npm&v=3.34.1&build=modern"):
+        source = (await house.client.get(house.ready.ingest + path, auth=(KEY, ""))).json()["source"]
+        assert source == {
+            "id": "shop",
+            "name": "Shop",
+            "enabled": True,
+            "config": {"statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}},
+            "destinations": [],
+        }
 
 
 async def test_rudderstacks_key_may_be_in_the_query(house: House) -> None:

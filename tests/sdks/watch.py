@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from signal_actor.errors import Refusal
+from signal_actor.errors import Refusal, StorageFull
 from signal_actor.ingest.door import ENDPOINTS, Door
 from signal_actor.service import Service
 
@@ -72,6 +72,16 @@ def rate_limited(service: Service, times: int) -> None:
 
 
 def overloaded(service: Service, times: int) -> None:
-    """The next requests with events find the service full."""
-    reasons = iter(["Full."] * times)
-    service.acceptance.refusing = lambda: next(reasons, None)
+    """The next transactions with events find the disk full."""
+    database = service.database
+
+    class Full:
+        left = times
+
+        async def run(self, *arguments: Any, **options: Any) -> Any:
+            if self.left:
+                self.left -= 1
+                raise StorageFull("the disk is full")
+            return await database.run(*arguments, **options)
+
+    service.acceptance.database = Full()

@@ -201,3 +201,21 @@ async def test_migrate(shop: Shop, running: bool) -> None:
         assert "another signal-actor process holds" in await shop("migrate", code=3)
     else:
         assert "up to date" in await shop("migrate")
+
+
+@pytest.mark.parametrize("running", [True])
+async def test_a_wrong_key_shows_and_a_running_service_takes_the_right_one(
+    shop: Shop, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    sandbox.insider.configure(api_key="rotated-insider-key")
+    await shop.house.track(*range(10, 30))
+    await shop.house.until("select health = 'misconfigured' from v_backlog where integration = 'insider'")
+    told = await shop("outbox", "status")
+    assert "misconfigured" in told
+    assert "Regenerate the key with Unification API scope." in told
+    file = written(tmp_path / "mended.toml", tables(sandbox, insider={"config": {"api_key": "env:KEY"}}))
+    assert "api_key" in await shop("apply", file, KEY="rotated-insider-key")
+    await arrived(sandbox.insider, 23)
+    await shop.house.settled()
+    assert "misconfigured" not in await shop("outbox", "status")
+    assert sorted(numbers(sandbox.insider)) == [1, 2, 3, *range(10, 30)]

@@ -121,3 +121,16 @@ async def test_consent_withdrawn_while_an_event_waits_holds_it_back(house: House
     assert sandbox.insider.ledger.accepted == []
     assert house.states("insider") == ["skipped", "skipped"]
     check(house.path)
+
+
+async def test_silence_means_what_the_pipeline_says(open_house: OpenHouse, sandbox: Sandbox) -> None:
+    house = await open_house(tables(sandbox, pipeline={"default_consent": "denied"}))
+    await house.track(1)
+    await house.track(2, context={"consent": {"marketing": True, "personalization": True}})
+    await house.settled()
+    assert numbers(sandbox.webhook) == [1, 2]  # has no gate
+    for fake in (sandbox.insider, sandbox.ometria, sandbox.ninetailed):
+        assert numbers(fake) == [2]
+    await house.track(1, messageId="m-3", visitor="visitor-2")  # the visitor has said it before
+    await house.settled()
+    assert len(sandbox.insider.ledger.accepted) == 2

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from signal_actor import event
 from signal_actor.sandbox import Sandbox
 from tests.service.conftest import OpenHouse
 from tests.service.house import BROWSER, KEY, ORIGIN, House, numbered, tables
@@ -37,7 +38,7 @@ def refused(response: Any, status: int, code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("path", "event"),
+    ("path", "body"),
     [
         ("/v1/t", {"type": "track", "event": "Product Added", "properties": {"price": 79.99}}),
         ("/v1/p", {"type": "page", "name": "Product Detail"}),
@@ -46,14 +47,14 @@ def refused(response: Any, status: int, code: str) -> str:
     ],
 )
 async def test_the_four_endpoints_answer_200_with_the_documents_body_and_headers(
-    door: House, path: str, event: Any
+    door: House, path: str, body: Any
 ) -> None:
-    response = await door.post(path, event)
+    response = await door.post(path, body)
     assert response.status_code == 200
     assert response.json() == {"success": True}
     assert {name: response.headers.get(name) for name in COMMON} == COMMON
     (stored,) = door.stored()
-    assert stored["type"] == event["type"]
+    assert stored["type"] == body["type"]
     assert stored["pipeline"] == "shop"
 
 
@@ -143,6 +144,19 @@ async def test_415_says_which_encoding_is_taken(door: House) -> None:
     response = await door.post("/v1/t", b"anything", **{"Content-Encoding": "br"})
     refused(response, 415, "unsupported_encoding")
     assert response.headers["accept-encoding"] == "gzip"
+
+
+async def test_a_bug_of_ours_is_a_500_that_says_nothing_was_stored(
+    door: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("a bug, with a secret")
+
+    monkeypatch.setattr(event, "parse", broken)
+    message = refused(await door.post("/v1/t", numbered(1)), 500, "internal_error")
+    assert "secret" not in message
+    monkeypatch.undo()
+    assert (await door.post("/v1/t", numbered(1))).status_code == 200
 
 
 async def test_health_and_readiness(door: House) -> None:

@@ -26,6 +26,12 @@ class Alarm(BaseModel):
     since: str
 
 
+class ShownRules(Rules):
+    """The rules. The webhook's address may hold a secret, so it reads as "***"."""
+
+    webhook: str = ""
+
+
 @alarms.get("/alarms")
 async def firing(office: Office) -> Page[Alarm]:
     """What is wrong now."""
@@ -33,13 +39,13 @@ async def firing(office: Office) -> Page[Alarm]:
 
 
 @alarms.get("/alarms/rules")
-async def rules(office: Office) -> Rules:
-    """The rules. The webhook's address may hold a secret, so it reads as "***"."""
+async def rules(office: Office) -> ShownRules:
+    """The rules."""
     return _shown(office)
 
 
 @alarms.patch("/alarms/rules", role="admin", shape=Rules)
-async def change(office: Office, caller: Caller, body: dict[str, Any]) -> Rules:
+async def change(office: Office, caller: Caller, body: dict[str, Any]) -> ShownRules:
     """Change the rules; null brings a default back."""
     if body.get("webhook") == MASK:
         body.pop("webhook")
@@ -47,6 +53,6 @@ async def change(office: Office, caller: Caller, body: dict[str, Any]) -> Rules:
     return _shown(office)
 
 
-def _shown(office: Office) -> Rules:
+def _shown(office: Office) -> ShownRules:
     found = office.database.read(store.get, RULES, Rules)
-    return found.model_copy(update={"webhook": MASK}) if found.webhook else found
+    return ShownRules(**{**found.model_dump(), "webhook": MASK if found.webhook else ""})

@@ -8,12 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.routes import Noun
-from signal_actor.store import persons
+from signal_actor.store import persons, upkeep
 from signal_actor.store.persons import Person
 
 forget = Noun("forget")
-
-TRUNCATE = "pragma wal_checkpoint(truncate)"
 
 
 class Who(BaseModel):
@@ -54,5 +52,5 @@ async def erase(office: Office, caller: Caller, body: Who) -> Receipt:
         if not any(erased.values()):
             break
     await office.database.run(persons.record, person, dict(receipt), author=caller.name, now=office.now())
-    office.database.writer.between_groups(TRUNCATE)  # what was erased is gone from the WAL too
+    office.database.writer.between_groups(office.database.read(upkeep.scrub))
     return Receipt(**receipt)

@@ -11,9 +11,12 @@ import httpx
 import trio
 
 from signal_actor.database import FILE
-from signal_actor.demo import KEY, ORIGIN, Demo, running
+from signal_actor.demo import KEY, Demo, running
 
-CONTEXT = {"page": {"url": "https://example.com/p/widget?a=1", "path": "/p/widget", "title": "Widget"}}
+CONTEXT = {
+    "page": {"url": "https://example.com/p/widget?a=1", "path": "/p/widget", "title": "Widget"},
+    "consent": {"personalization": True, "marketing": True},
+}
 SEEN = {"product_id": "SKU-A", "product_name": "Widget", "price": 49.99, "currency": "USD"}
 PERSON = {"userId": "user-123", "traits": {"email": "jane.doe@example.com"}}
 
@@ -25,7 +28,7 @@ class House:
         self.demo = demo
         self.token = token
         self.admin = demo.ready.admin
-        self.client = httpx.Client(base_url=demo.ready.ingest, headers={"Origin": ORIGIN}, trust_env=False)
+        self.client = httpx.Client(base_url=demo.ready.ingest, headers={"Origin": demo.shop}, trust_env=False)
 
     def ask(self, function: Any, *arguments: Any) -> Any:
         """Calls something where the service runs."""

@@ -1,0 +1,129 @@
+"""Alarms: what raises them, where they show, and who is told."""
+
+from typing import Any
+
+import pytest
+
+from signal_actor.alarms import Rules, judge
+from signal_actor.store.figures import Health, IntegrationHealth
+from tests.management.desk import Desk
+from tests.service.house import House
+
+NOW = 1_800_000_000_000
+SILENCE = Rules(no_traffic_minutes=30)
+OFF = Rules(success_rate=0, dead_letters=0, disk_free_bytes=0)
+WELL = IntegrationHealth(
+    pipeline="shop",
+    integration="insider",
+    health="ok",
+    health_reason=None,
+    requests=100,
+    successes=100,
+    dead=0,
+    owed=0,
+    oldest=None,
+)
+
+
+def judged(rules: Rules | None = None, *, free: int = 2**40, last: int = NOW, **changes: Any) -> list[str]:
+    health = Health([IntegrationHealth(**{**{n: getattr(WELL, n) for n in WELL.__slots__}, **changes})], {"shop": last})
+    return [f"{alarm.name}: {alarm.text}" for alarm in judge(rules or Rules(), health, free, now=NOW)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, []),
+        ({"successes": 90}, []),
+        (
+            {"successes": 89},
+            ["success_rate/shop/insider: 89% of 100 requests succeeded in 15 minutes; wanted are 90%."],
+        ),
+        ({"requests": 19, "successes": 0}, []),
+        ({"oldest": NOW - 900_000, "owed": 3}, []),
+        (
+            {"oldest": NOW - 7_300_000, "owed": 3, "health": "paused"},
+            ["backlog_age/shop/insider: The oldest of 3 open deliveries waits since 2 hours; health is paused."],
+        ),
+        ({"dead": 9}, []),
+        ({"dead": 10}, ["dead_letters/shop/insider: 10 deliveries were given up on in the last hour."]),
+        ({"last": NOW - 3_600_000}, []),
+        (
+            {"last": NOW - 3_600_000, "rules": Rules(no_traffic_minutes=30)},
+            ["no_traffic/shop: No event since 60 minutes."],
+        ),
+        ({"free": 2**20}, ["disk: The disk has 1 MiB left."]),
+        (
+            {"successes": 0, "dead": 99, "free": 1, "rules": Rules(success_rate=0, dead_letters=0, disk_free_bytes=0)},
+            [],
+        ),
+    ],
+)
+def test_rules(changes: dict[str, Any], wanted: list[str]) -> None:
+    assert judged(changes.pop("rules", None), **changes) == wanted
+
+
+async def test_an_alarm_shows_is_told_once_and_ends(
+    house: House, admin: Desk, viewer: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarms = house.service.alarms
+    told: list[tuple[str, dict[str, Any]]] = []
+    answers = [False, True, True]
+
+    async def post(url: str, body: dict[str, Any]) -> bool:
+        told.append((url, body))
+        return answers.pop(0)
+
+    monkeypatch.setattr(alarms, "_post", post)
+    rules = {"disk_free_bytes": 2**60, "webhook": "https://hooks.example.com/secret"}
+    shown = await admin.ok("PATCH", "/alarms/rules", rules)
+    assert (shown["disk_free_bytes"], shown["webhook"], shown["backlog_seconds"]) == (2**60, "***", 900)
+    await alarms.look()
+    (alarm,) = (await viewer.ok("GET", "/alarms"))["data"]
+    assert (alarm["kind"], alarm["pipeline"]) == ("disk", None)
+    ready = await house.request("GET", "/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert ready.json()["degraded"][0].startswith("disk: The disk has")
+    await alarms.look()  # the first telling failed
+    await alarms.look()
+    assert [(url, body["state"]) for url, body in told] == [("https://hooks.example.com/secret", "firing")] * 2
+    assert told[0][1]["text"].startswith("Signal Actor: disk firing.")
+    await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": None, "webhook": "***"})
+    await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": 1})
+    await alarms.look()
+    assert told[-1][1]["state"] == "resolved"
+    assert (await viewer.ok("GET", "/alarms"))["data"] == []
+    assert (await house.request("GET", "/readyz")).json()["degraded"] == []
+
+
+async def test_a_vendor_in_trouble_raises_an_alarm(house: House, admin: Desk) -> None:
+    await admin.ok("PATCH", "/alarms/rules", {"success_rate_requests": 3, "disk_free_bytes": 0})
+    house.sandbox.vendors["insider"].faults.add(status=503, times=None)
+    await house.track(1)
+    await house.until("select count(*) > 3 from v_attempts where integration = 'insider'")
+    await house.service.alarms.look()
+    assert [alarm.name for alarm in house.service.alarms.firing] == ["success_rate/shop/insider"]
+
+
+async def test_a_real_webhook_is_posted(house: House, admin: Desk) -> None:
+    fake = house.sandbox.vendors["webhook"]
+    await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": 2**60, "webhook": fake.hint["url"]})
+    await house.service.alarms.look()
+    assert len(fake.ledger.requests) == 1
+
+
+async def test_wrong_rules_are_refused(admin: Desk, editor: Desk) -> None:
+    for body in ({"success_rate": 2}, {"webhook": "ftp://x"}, {"colour": 1}, {"dead_letters": "5"}):
+        await admin.refused(400, "PATCH", "/alarms/rules", body)
+    await editor.refused(403, "PATCH", "/alarms/rules", {})
+
+
+async def test_settings_change_what_runs(house: House, admin: Desk, viewer: Desk) -> None:
+    before = await viewer.ok("GET", "/settings")
+    assert before["delivery"]["probe_seconds"] == 0.2
+    changed = await admin.ok("PATCH", "/settings", {"retention": {"done_days": 3}, "delivery": {"max_in_flight": 7}})
+    assert (changed["retention"]["done_days"], changed["delivery"]["max_in_flight"]) == (3, 7)
+    assert house.service.live.retention.done_days == 3
+    assert next(iter(house.service.live.integrations.values())).policy.max_in_flight == 7
+    assert "done_days" in await admin.refused(400, "PATCH", "/settings", {"retention": {"done_days": -1}})
+    assert (await viewer.ok("GET", "/me")) == {"name": "viewer's", "role": "viewer"}
