@@ -53,8 +53,11 @@ async def test(visit: Visit, id: int) -> Response:
     tested = await send_test(visit.office, visit.caller, id, TestEvent())
     status = tested.response["status"] if tested.response else None
     said = tested.response["body"] if tested.response else ""
-    advice = None if tested.verdict == "delivered" else sight.advised(found.vendor, status, said)
-    return visit.show("integration_test.html", sight=found, tested=tested, answered=status, advice=advice)
+    cause, remedy = sight.split_reason(found.vendor, tested.reason)
+    advice = sight.advised(found.vendor, status, said)
+    if not remedy and advice and tested.verdict != "delivered":
+        remedy = advice.remedy
+    return visit.show("integration_test.html", sight=found, tested=tested, answered=status, cause=cause, remedy=remedy)
 
 
 @room.post("/integrations/<int:id>/remove")

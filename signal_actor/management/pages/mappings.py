@@ -9,15 +9,13 @@ from quart import Response
 from signal_actor import mapping
 from signal_actor.converters import CONVERTERS
 from signal_actor.errors import ConfigurationError, Refusal
-from signal_actor.management.api.mappings import PreviewOf, preview
-from signal_actor.management.pages import rules, sight
+from signal_actor.management.pages import rules, sight, trials
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.management.pages.sight import Sight
-from signal_actor.store import integrations, search
-from signal_actor.store.search import Wanted
+from signal_actor.store import integrations
 
 room = Room("mappings")
-SAMPLES = 20  # stored events that a preview offers
+ALL = "all"  # the preview of every sample instead of one
 SPARE_ROWS = 2  # empty rows, for those without a script
 
 
@@ -90,13 +88,16 @@ async def _editor(
     wrong: list[str] | None = None,
 ) -> Response:
     document, variant = _documents(found)
-    samples = await _samples(visit, found, key)
-    tried = None
-    if changes is not None and event.isdigit() and not wrong:
-        try:
-            tried = await _tried(visit, found, int(event), changes)
-        except ConfigurationError as error:
-            wrong = str(error).splitlines()
+    samples = await trials.samples(visit.office, found, document, key)
+    ids = [sample["event_id"] for sample in samples]
+    trial, many = None, None
+    try:
+        if changes is not None and event == ALL:
+            many = await trials.many(visit.office, found.shown.id, ids, changes)
+        elif changes is not None and event.isdigit():
+            trial = await trials.one(visit.office, found.shown.id, int(event), changes)
+    except ConfigurationError as error:
+        wrong = str(error).splitlines()
     return visit.show(
         "mapping_rule.html",
         400 if wrong else 200,
@@ -112,27 +113,11 @@ async def _editor(
         converters=list(CONVERTERS),
         samples=samples,
         chosen=event,
-        preview=tried,
+        all=ALL,
+        trial=trial,
+        many=many,
         wrong=wrong or [],
     )
-
-
-async def _tried(visit: Visit, found: Sight, event_id: int, changes: dict[str, Any]) -> dict[str, Any]:
-    """What the event becomes as things are, and with the draft."""
-    now = await preview(visit.office, found.shown.id, PreviewOf(event_id=event_id))
-    then = await preview(visit.office, found.shown.id, PreviewOf(event_id=event_id, mappings=changes))
-    return {"now": now, "then": then, "same": now.payload == then.payload and now.outcome == then.outcome}
-
-
-async def _samples(visit: Visit, found: Sight, key: str) -> list[dict[str, Any]]:
-    """Stored events that this rule is about, newest first."""
-    wanted = Wanted(
-        pipeline=found.pipeline,
-        type="track" if key == "other" else key.partition(":")[0],
-        event=key.removeprefix(rules.TRACK) if key.startswith(rules.TRACK) else None,
-    )
-    samples, _ = await visit.office.database.search(search.events, wanted, before=None, limit=SAMPLES)
-    return samples
 
 
 async def _save(visit: Visit, id: int, changes: dict[str, Any], *, publish: bool) -> None:

@@ -28,6 +28,7 @@ class Row:
     required: bool = False
     change: str = ""
     was: str = ""
+    preset: "Row | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ def rows(rule: Rule | None, before: Rule | None) -> list[Row]:
     found = []
     for target, row in now.items():
         change = "" if target in then and _same(row, then[target]) else "changed" if target in then else "new"
-        found.append(_row(target, row, change, _said(then[target]) if change == "changed" else ""))
-    gone = [_row(target, row, "removed", _said(row)) for target, row in then.items() if target not in now]
+        found.append(_row(target, row, change, then.get(target) if change == "changed" else None))
+    gone = [_row(target, row, "removed", row) for target, row in then.items() if target not in now]
     return found + gone
 
 
@@ -123,12 +124,19 @@ def _read_row(form: MultiDict[str, str], number: int) -> Any:
     return row["source"] if row.keys() == {"source"} and len(paths) == 1 else row
 
 
-def _row(target: str, row: Any, change: str, was: str) -> Row:
+def _row(target: str, row: Any, change: str = "", before: Any = None) -> Row:
     spec = _spec(row)
     default = spec.get("default")
-    text = "" if default is None else _text(default)
-    source = ", ".join(spec["source"])
-    return Row(target, source, spec.get("convert") or "", text, bool(spec.get("required")), change, was)
+    return Row(
+        target,
+        ", ".join(spec["source"]),
+        spec.get("convert") or "",
+        "" if default is None else _text(default),
+        bool(spec.get("required")),
+        change,
+        "" if before is None else _said(before),
+        None if before is None else _row(target, before),
+    )
 
 
 def _said(row: Any) -> str:

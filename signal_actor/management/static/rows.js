@@ -18,6 +18,24 @@ function tidy(row) {
   box.replaceWith(button);
 }
 
+function offerPreset(row) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "small";
+  button.textContent = "Use the preset's";
+  button.addEventListener("click", () => {
+    const values = JSON.parse(row.dataset.preset);
+    for (const [index, name] of ["target", "source", "convert", "default", "required"].entries()) {
+      const field = row.querySelector(`[name^='${name}-']`);
+      if (name === "required") field.checked = values[index]; else field.value = values[index];
+    }
+    row.classList.remove("gone");
+    row.querySelector(".was").textContent = "as in the preset, once it is saved";
+    row.querySelector("input").focus();
+  });
+  row.querySelector(".was").append(" ", button);
+}
+
 if (body && add) {
   const rows = [...body.rows];
   const blank = rows.at(-1).cloneNode(true);
@@ -25,6 +43,7 @@ if (body && add) {
   for (const row of rows) {
     const empty = !row.querySelector("input").value && !row.classList.contains("gone");
     if (empty) row.remove(); else tidy(row);
+    if (row.dataset.preset) offerPreset(row);
   }
   add.hidden = false;
   add.addEventListener("click", () => {
