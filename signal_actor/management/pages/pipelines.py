@@ -85,7 +85,7 @@ BROWSER: forms.Fields = [
         "label": "Before consent is known",
         "type": "string",
         "required": None,
-        "help": "wait holds events back in the browser until your banner has spoken, send does not; behind it may stand "
+        "help": "wait holds events back in the browser until your banner has spoken, send does not; behind it may be "
         "the banners to read, such as wait onetrust. Empty: as the consent setting above says.",
     },
     {
