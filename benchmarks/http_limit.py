@@ -31,18 +31,29 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % l
 EVENT = {
     "type": "track",
     "messageId": TOKEN.decode(),
-    "event": "Order Completed",
+    "event": "Product Added",
     "userId": "user-4711",
     "properties": {
-        "orderId": "50314b8e9bcf000000000000",
-        "total": 27.5,
+        "product_id": "SKU-1234",
+        "name": "Wireless Headphones",
+        "category": "Audio",
+        "brand": "Acme",
+        "price": 79.99,
         "currency": "USD",
-        "products": [
-            {"productId": f"507f1f77bcf86cd79943901{n}", "name": "Monopoly: 3rd Edition", "price": 19, "quantity": n}
-            for n in range(3)
-        ],
+        "quantity": 1,
+        "image_url": "https://shop.example.com/images/headphones-black-front.webp",
     },
-    "context": {"page": {"url": "https://shop.example/checkout"}, "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"},
+    "context": {
+        "page": {
+            "url": "https://shop.example.com/products/headphones",
+            "title": "Wireless Headphones | Shop",
+            "referrer": "https://shop.example.com/category/audio",
+        },
+        "userAgent": "Mozilla/5.0 (X11; Linux x86_64)",
+        "locale": "en-US",
+        "timezone": "America/New_York",
+    },
+    "timestamp": "2026-02-25T14:30:00.000Z",
 }
 BODY = json.dumps(EVENT).encode()  # about 700 bytes
 

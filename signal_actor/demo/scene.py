@@ -71,7 +71,7 @@ def tables(sandbox: Sandbox) -> Mapping[str, Any]:
         for fake in sandbox.vendors.values()
     }
     pipeline = {
-        "name": "Alder & Fern",
+        "name": "Shop",
         "mode": "development",
         "pipeline_keys": [KEY],
         "default_consent": "denied",

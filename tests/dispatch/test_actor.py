@@ -259,6 +259,45 @@ async def test_stopped_it_finishes_the_request_and_leaves_the_rest(
     assert desk.counted() == {"done": 10, "pending": 20}
 
 
+SMALL = Limits(items=100, body_bytes=800)  # several requests for one lease
+
+
+async def test_stopped_in_the_middle_of_a_lease_it_sends_no_more_of_it(
+    desk: Desk, vendor: Vendor, autojump_clock: MockClock
+) -> None:
+    vendor.takes = 3
+    desk.accept(*names(50))
+    actor = desk.actor(post.destination(limits=SMALL), post.integration(policy={"max_in_flight": 1}))
+    async with trio.open_nursery() as running:
+        running.start_soon(actor.run)
+        await trio.sleep(4)
+        actor.stop()
+    assert len(vendor.requests) == 2
+    assert desk.counted() == {"done": len(vendor.delivered), "pending": 50 - len(vendor.delivered)}
+
+
+async def test_a_vendor_in_trouble_is_not_asked_with_the_rest_of_a_lease(
+    desk: Desk, vendor: Vendor, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    vendor.answer = lambda ids: reply(500)
+    desk.accept(*names(50))
+    nursery.start_soon(desk.actor(post.destination(limits=SMALL), post.integration(policy={"max_in_flight": 1})).run)
+    await trio.sleep(0.4)
+    assert len(vendor.requests) == 2
+    assert sum(desk.attempts().values()) == sum(vendor.sizes), "the others' attempts are given back"
+
+
+async def test_events_at_which_the_vendor_falls_over_starve_nobody(
+    desk: Desk, vendor: Vendor, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    poison = set(names(5))
+    vendor.answer = lambda ids: reply(500) if poison & set(ids) else OK
+    desk.accept(*names(40))
+    nursery.start_soon(desk.actor(post.destination(limits=Limits(items=40)), post.integration()).run)
+    await trio.sleep(400)
+    assert sorted(vendor.delivered) == sorted(set(names(40)) - poison)
+
+
 async def test_no_answer_in_time_is_a_retry(
     desk: Desk, vendor: Vendor, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:

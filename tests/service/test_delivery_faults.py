@@ -146,3 +146,28 @@ async def test_stopping_while_a_vendor_is_down_is_quick(open_house: OpenHouse, s
         await house.leave()
     assert house.states("webhook") == ["pending"]
     check(house.path)
+
+
+async def test_due_times_and_health_survive_a_restart(open_house: OpenHouse, sandbox: Sandbox) -> None:
+    sandbox.webhook.faults.add(status=429, headers={"Retry-After": "1800"})
+    house = await open_house(tables(sandbox, only=("webhook", "ometria"), delivery={"probe_seconds": 60}))
+    sandbox.ometria.configure(api_key="rotated")
+    await house.track(1)
+    await house.until("select count(*) = 2 from v_attempts")
+    await house.until("select count(*) = 2 from v_backlog where health <> 'ok'")
+    before = house.value("select due_at from v_deliveries where integration = 'webhook'")
+    await house.leave()
+    house = await open_house(None)
+    await sandbox.ometria.ledger.wait_for_requests(2)  # the first thing that a new process does is a probe
+    await house.until("select count(*) = 3 from v_attempts")
+    await house.track(2)
+    await arrived(sandbox.webhook, 1)
+    assert numbers(sandbox.webhook) == [2]
+    assert house.value("select due_at from v_deliveries where message_id = 'm-1' and integration = 'webhook'") == before
+    backlog = house.backlog("ometria")
+    assert (backlog["health"], backlog["pending"]) == ("misconfigured", 2)
+    await house.leave()
+    house = await open_house(tables(sandbox, only=("webhook", "ometria")))  # with the key of today
+    await arrived(sandbox.ometria, 2)
+    await house.until("select health = 'ok' from v_backlog where integration = 'ometria'")
+    check(house.path)

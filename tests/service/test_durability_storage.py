@@ -3,8 +3,7 @@
 import pytest
 import trio
 
-from signal_actor.dispatch import actor as actors
-from signal_actor.dispatch import supervisor
+from signal_actor.dispatch import settling, supervisor
 from signal_actor.dispatch.record import Recorder
 from signal_actor.sandbox import Sandbox
 from tests.service.conftest import OpenHouse
@@ -30,8 +29,8 @@ def stuffing() -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actors, "ROOM_SECONDS", 0.02)
-    monkeypatch.setattr(actors, "LONGEST_PARTING", 0.1)
+    monkeypatch.setattr(settling, "ROOM_SECONDS", 0.02)
+    monkeypatch.setattr(settling, "LONGEST_PARTING", 0.1)
     monkeypatch.setattr(supervisor, "RESTART_BASE", 0.01)
 
 
