@@ -63,10 +63,10 @@ async def edited(visit: Visit, id: int) -> Response:
         raise Refusal(403, "forbidden", "Changing mappings needs the role editor.")
     if do == "revert":
         wanted = rules.having(document, key, rules.of(variant, key))
-        await _save(visit, id, mapping.difference(variant, wanted), publish=True)
+        await _save(visit, id, rules.changes(variant, wanted), publish=True)
         return visit.go(f"/integrations/{id}/mappings", f"{rules.label(key)} is as in the preset again.")
     written = rules.read(visit.form, rules.of(variant, key))
-    changes = mapping.difference(variant, rules.having(document, key, written))
+    changes = rules.changes(variant, rules.having(document, key, written))
     if do == "preview":
         return await _editor(visit, found, key, written, changes=changes, event=visit.form.get("event_id", ""))
     try:
@@ -106,8 +106,7 @@ async def _editor(
         label=rules.label(key),
         rule=written,
         before=rules.of(variant, key),
-        changed=mapping.difference(variant, document)
-        != mapping.difference(variant, rules.having(document, key, rules.of(variant, key))),
+        changed=any(line.changed for line in rules.lines(document, variant) if line.key == key),
         rows=rules.rows(written, rules.of(variant, key)),
         spare=SPARE_ROWS,
         converters=list(CONVERTERS),

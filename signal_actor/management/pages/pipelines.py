@@ -72,6 +72,40 @@ FIELDS: forms.Fields = [
         "help": "One a line, such as 10.0.0.0/8. Empty: any.",
     },
 ]
+BROWSER: forms.Fields = [
+    {
+        "key": "auto_page",
+        "label": "Page views by themselves",
+        "type": "boolean",
+        "required": None,
+        "help": "datafly.js sends a page event on load and on every navigation.",
+    },
+    {
+        "key": "consent",
+        "label": "Before consent is known",
+        "type": "string",
+        "required": None,
+        "help": "wait holds events back in the browser until your banner has spoken, send does not; behind it may be "
+        "the banners to read, such as wait onetrust. Empty: as the consent setting above says.",
+    },
+    {
+        "key": "mirror",
+        "label": "Visitor id of",
+        "type": "choice",
+        "required": None,
+        "options": ["", "ninetailed"],
+        "blank": "its own",
+        "help": "Uses the id of the vendor's own SDK where it is on the page, so that both write to one profile.",
+    },
+    {
+        "key": "flush_ms",
+        "label": "Send after",
+        "type": "number",
+        "required": None,
+        "help": "Milliseconds that events wait for company.",
+    },
+    {"key": "batch_size", "label": "Events at a time", "type": "number", "required": None, "help": "1 to 100."},
+]
 
 
 @room.get("/pipelines")
@@ -138,7 +172,7 @@ async def settings(visit: Visit, id: int) -> Response:
     found = _found(visit, id)
     values = {"name": found.name, **found.settings.model_dump(mode="json")}
     texts = {key: "\n".join(value) if isinstance(value, list) else str(value) for key, value in values.items()}
-    return visit.show("pipeline_settings.html", pipeline=found, fields=FIELDS, values=texts, wrong=forms.Wrong())
+    return _settings(visit, found, texts | forms.texts(BROWSER, values["browser"]), forms.Wrong())
 
 
 @room.post("/pipelines/<int:id>/settings")
@@ -149,13 +183,25 @@ async def save(visit: Visit, id: int) -> Response:
     for each in FIELDS:
         text = visit.form.get(each["key"], "").strip()
         patch[each["key"]] = forms.lines(text) if each["type"] == "lines" else forms.value(each["type"], text)
+    patch["browser"] = forms.config(BROWSER, visit.form, patch=True)
     try:
         await visit.office.change(store.patch_pipeline, id, patch, publish=publish, **visit.author)
     except ConfigurationError as error:
-        wrong = forms.sorted_out(error, [each["key"] for each in FIELDS])
-        typed = forms.typed(visit.form)
-        return visit.show("pipeline_settings.html", 400, pipeline=found, fields=FIELDS, values=typed, wrong=wrong)
+        wrong = forms.sorted_out(error, [each["key"] for each in [*FIELDS, *BROWSER]])
+        return _settings(visit, found, forms.typed(visit.form), wrong)
     return visit.go(f"/pipelines/{id}", "Saved and live." if publish else "Saved in the draft. Publish to go live.")
+
+
+def _settings(visit: Visit, found: Shown, values: dict[str, str], wrong: forms.Wrong) -> Response:
+    return visit.show(
+        "pipeline_settings.html",
+        400 if wrong.fields or wrong.lines else 200,
+        pipeline=found,
+        fields=FIELDS,
+        browser=BROWSER,
+        values=values,
+        wrong=wrong,
+    )
 
 
 def _found(visit: Visit, id: int) -> Shown:

@@ -81,6 +81,12 @@ def having(document: Mapping[str, Any], key: str, rule: Rule | None) -> dict[str
     return changed
 
 
+def changes(variant: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a document changes of the variant's; that there are no track events any more is no change."""
+    found: dict[str, Any] = mapping.difference(dict(variant), dict(document))
+    return {key: change for key, change in found.items() if change != {}}
+
+
 def rows(rule: Rule | None, before: Rule | None) -> list[Row]:
     """The rule's rows with what the variant has, those that were removed last."""
     now, then = _fields(rule), _fields(before)
@@ -190,6 +196,6 @@ def _value(text: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str) and _value(value) == value:
+    if isinstance(value, str) and value and value == value.strip() and _value(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import trio
 
-from signal_actor.database import FILE
 from signal_actor.demo import KEY, Demo, running
 
 CONTEXT = {
@@ -48,7 +47,7 @@ class House:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """What the database says."""
-        with closing(sqlite3.connect(self.demo.data_dir / FILE)) as connection:
+        with closing(sqlite3.connect(self.demo.database)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql)]
 

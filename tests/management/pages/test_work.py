@@ -67,6 +67,36 @@ def test_dead_letters_are_found_mended_and_replayed(person: Person, house: House
     eventually(lambda: any(r["event_type"] == "order_completed" for r in house.received("ometria")))
 
 
+def test_a_field_goes_back_to_the_preset(person: Person, house: House) -> None:
+    (ometria,) = house.rows("select id from integration where slug = 'ometria'")
+    rule = f"/integrations/{ometria['id']}/mappings/rule?key=track:Product%20Viewed"
+    person.go(rule)
+    source = person.one("input[name='source-1']")
+    before = source.get_attribute("value")
+    source.clear()
+    source.send_keys("properties.address")
+    person.press("Save and publish")
+    person.sees("saved and live", ".said")
+    person.go(rule)
+    person.sees("changed preset: properties.page_url, context.page.url")
+    person.press("Use the preset's")
+    assert person.one("input[name='source-1']").get_attribute("value") == before
+    person.press("Save and publish")
+    person.sees("saved and live", ".said")
+    assert "changed" not in person.text("table")
+    assert house.rows(f"select mappings from integration where id = {ometria['id']}") == [{"mappings": "{}"}]
+
+
+def test_a_hundred_events_are_tried_at_once(person: Person, house: House) -> None:
+    for number in range(3):
+        house.send("track", event="Tried", properties={"number": number})
+    person.go("/integrations/4/mappings/rule?key=track:Tried")
+    person.fill("Name at Webhook", "tried_out")
+    person.click(person.one("option[value='all']"))
+    person.press("Preview")
+    person.sees("3 of 3 payloads would be different")
+
+
 def test_an_event_tells_its_story(person: Person, house: House) -> None:
     house.send("track", "quiet", event="Product Viewed", properties={}, context={"consent": {"marketing": False}})
     house.send("track", "unknown", event="Product Viewed", properties={"product_id": "1"})
