@@ -55,8 +55,14 @@ def held(data_dir: Path) -> Iterator[None]:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """The one connection that writes. Creates the file if need be; page size and vacuum mode are set only then."""
-    new = not path.exists()
+    """The one connection that writes. Creates the file if need be; page size and vacuum mode are set only then.
+
+    Raises:
+        UsageError: the file was written by a newer version; it is left untouched.
+    """
+    new = not path.exists() or path.stat().st_size == 0
+    if not new:
+        _refuse_newer(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     if new:
         os.chmod(path, 0o600)
@@ -103,21 +109,24 @@ def migrations() -> sqlite_utils.Migrations:
 
 
 def migrate(connection: sqlite3.Connection, *, dry_run: bool = False) -> list[str]:
-    """Applies the migrations that are missing, each in its transaction, and returns their names.
-
-    Raises:
-        UsageError: the file was written by a newer version; it is left untouched.
-    """
+    """Applies the migrations that are missing, each in its transaction, and returns their names."""
     known = migrations()
     db = sqlite_utils.Database(connection, execute_plugins=False)
-    applied = {migration.name for migration in known.applied(db)}
     pending = [migration.name for migration in known.pending(db)]
-    unknown = sorted(applied - {migration.name for migration in known.pending(sqlite_utils.Database(memory=True))})
-    if unknown:
-        raise UsageError(f"the database was written by a newer version (it has {unknown[-1]}): upgrade signal-actor")
     if not dry_run:
         known.apply(db)
     return pending
+
+
+def _refuse_newer(path: Path) -> None:
+    """Looks before the file is opened for writing, which alone would fold a WAL into it."""
+    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"  # leaves no files behind
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+        found = migrations()
+        applied = {migration.name for migration in found.applied(sqlite_utils.Database(connection))}
+    unknown = sorted(applied - {migration.name for migration in found.pending(sqlite_utils.Database(memory=True))})
+    if unknown:
+        raise UsageError(f"the database was written by a newer version (it has {unknown[-1]}): upgrade signal-actor")
 
 
 class Database:

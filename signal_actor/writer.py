@@ -141,6 +141,7 @@ class Writer:
                 await self._bell.wait()
                 self._bell = trio.Event()
                 while self._jobs:
+                    await trio.lowlevel.checkpoint_if_cancelled()  # or callers that never rest would keep it going
                     await self._commit_group()
                 await self._look_after_file()
         finally:

@@ -139,14 +139,13 @@ def settle(
 
     Returns what it settled: all but what the lease does not hold any more, because somebody erased it.
     """
-    settled = [
-        s
+    fresh = [
+        (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease)
         for s in settlements
-        if connection.execute(
-            SETTLE,
-            (s.state, s.due_at, s.give_back, s.status, s.error, s.finished_at, s.event_id, integration_id, lease),
-        ).rowcount
     ]
+    settled = list(settlements)
+    if connection.executemany(SETTLE, fresh).rowcount != len(fresh):
+        settled = _found(connection, integration_id, settlements)
     final = Counter(s.state for s in settled if s.finished_at is not None)
     tally.add(connection, "delivery", integration_id, final, now=now)
     promote(connection, integration_id, [s.visitor for s in settlements])
@@ -155,6 +154,17 @@ def settle(
     if health is not None:
         integrations.note_health(connection, integration_id, *health, now=now)
     return settled
+
+
+def _found(connection: sqlite3.Connection, integration_id: int, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Those of the settlements that have become true."""
+    there = connection.execute(
+        "select event_id, state, due_at, finished_at from delivery"
+        " where integration_id = ? and event_id in (select value from json_each(?))",
+        (integration_id, json.dumps([s.event_id for s in settlements])),
+    )
+    true = set(there.fetchall())
+    return [s for s in settlements if (s.event_id, s.state, s.due_at, s.finished_at) in true]
 
 
 def record(connection: sqlite3.Connection, integration_id: int, attempt: Attempt) -> None:
