@@ -210,4 +210,4 @@ def test_and_then_everything_is_delivered_and_nobody_has_stumbled(stranger: Stra
     assert [row for row in reasons if re.search(r"mapping: [A-Z]\w+Error", row["reason"])] == []
     assert reasons == []
     done = database.rows("select integration, done from v_backlog")
-    assert min(row["done"] for row in done) > 50
+    assert min(row["done"] for row in done) > 20  # visitors deny consent at random, and for good

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import resources
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -66,14 +68,23 @@ class Person:
         return found[0]
 
     def follow(self, name: str) -> None:
-        self.click(self.named("a", name))
+        self._click("a", name)
 
     def press(self, name: str) -> None:
-        self.click(self.named("button", name))
+        self._click("button", name)
 
     def ask(self, name: str) -> None:
         """Opens what asks before it does something."""
-        self.click(self.named("summary", name))
+        self._click("summary", name)
+
+    def _click(self, kind: str, name: str) -> None:
+        """Once more if the page renewed the thing at that moment."""
+        for _ in range(5):
+            try:
+                return self.click(self.named(kind, name))
+            except StaleElementReferenceException:
+                continue
+        raise AssertionError(f"{name!r} does not hold still")
 
     def click(self, element: WebElement) -> None:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
@@ -123,9 +134,11 @@ class Person:
 
 
 def eventually(check: Callable[[], Any], seconds: float = PATIENCE, words: Callable[[], str] = str) -> Any:
-    """What `check` returns once it is true."""
+    """What `check` returns once it is true. A page may change while it is read."""
     end = time.monotonic() + seconds
-    while not (found := check()):
+    while True:
+        with suppress(StaleElementReferenceException):
+            if found := check():
+                return found
         assert time.monotonic() < end, words()
         time.sleep(0.05)
-    return found

@@ -51,7 +51,7 @@ def change_a_mapping(person: Person, house: House, number: int) -> None:
     assert len(house.received("ometria")) == before
     assert person.field("Name at Ometria").get_attribute("value") == "product_seen"
     person.press("Save as draft")
-    person.sees("Alder & Fern has changes that are not live yet", ".draft")
+    person.sees("has changes that are not live yet", ".draft")
     person.follow("Review and publish")
     person.sees("product_seen")
     person.press("Publish")
