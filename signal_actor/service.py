@@ -144,6 +144,7 @@ class Service:
         )
         door.refused = self.observations.refuse
         admin = management_app(self.office, self.execute, lambda: self._address.secret if self._address else "")
+        admin.trusted = trusted
         return Ready(
             ingest=await nursery.start(partial(listen, door, self.options.ingest_bind, stop=self._stop)),
             admin=await nursery.start(partial(listen, admin, self.options.admin_bind, stop=self._stop)),

@@ -15,6 +15,7 @@ from signal_actor.errors import Refusal, SignalError, UsageError
 from signal_actor.management import api, metrics, pages, routes, sessions
 from signal_actor.management.office import Office
 from signal_actor.management.routes import json_response
+from signal_actor.server.proxies import Networks, seen_through
 
 Execute = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
@@ -43,9 +44,13 @@ class BoundedRequest(TrioRequest):
 
 
 class App(QuartTrio):
-    """Quart with our bounds."""
+    """Quart with our bounds, behind proxies that may be trusted."""
 
     request_class = BoundedRequest
+    trusted: Networks = ()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await super().__call__(seen_through(scope, self.trusted), receive, send)
 
 
 def app(office: Office, execute: Execute, secret: Callable[[], str]) -> App:

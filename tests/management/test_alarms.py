@@ -92,6 +92,8 @@ async def test_an_alarm_shows_is_told_once_and_ends(
     await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": 1})
     await alarms.look()
     assert told[-1][1]["state"] == "resolved"
+    await alarms.look()
+    assert len(told) == 3
     assert (await viewer.ok("GET", "/alarms"))["data"] == []
     assert (await house.request("GET", "/readyz")).json()["degraded"] == []
 

@@ -1,5 +1,6 @@
 """Who gets in: tokens, roles, sessions, login links, and how often somebody may guess."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -7,7 +8,8 @@ import pytest
 
 from signal_actor.management.auth import COOKIE, FAILURES
 from tests.management.desk import ADMIN, Desk
-from tests.service.house import House
+from tests.service.conftest import OpenHouse
+from tests.service.house import House, tables
 
 
 async def test_a_token_is_needed(house: House) -> None:
@@ -108,3 +110,25 @@ async def test_every_answer_is_guarded_against_strangers(house: House) -> None:
         assert "default-src 'none'" in headers["content-security-policy"]
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
+
+
+async def test_behind_a_trusted_proxy_the_cookie_is_secure_and_guessers_are_told_apart(open_house: OpenHouse) -> None:
+    trusted = (ip_network("127.0.0.0/8"),)
+    house = await open_house(tables(only=()), admin_token=ADMIN, trusted_proxies=trusted)
+    https = {"X-Forwarded-Proto": "https"}
+    answer = await house.client.post(house.ready.admin + "/login", data={"token": ADMIN}, headers=https)
+    assert "Secure" in answer.headers["set-cookie"]
+
+    async def guess(address: str) -> int:
+        headers = {"Authorization": "Bearer sat_guess", "X-Forwarded-For": f"6.6.6.6, {address}"}
+        return (await house.client.get(house.ready.admin + "/v1/admin/me", headers=headers)).status_code
+
+    assert {await guess("9.9.9.9") for _ in range(2 * FAILURES)} == {401, 429}
+    assert await guess("8.8.8.8") == 401
+
+
+async def test_nobody_else_may_say_where_they_come_from(house: House) -> None:
+    answer = await house.client.post(
+        house.ready.admin + "/login", data={"token": ADMIN}, headers={"X-Forwarded-Proto": "https"}
+    )
+    assert "Secure" not in answer.headers["set-cookie"]

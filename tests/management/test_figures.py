@@ -136,6 +136,18 @@ async def test_statistics_are_what_sql_says(house: House, editor: Desk, viewer: 
     assert abs(stats["latency"]["p99_ms"] - latencies[-1]) <= 2
 
 
+async def test_what_met_a_failure_is_retrying(house: House, viewer: Desk) -> None:
+    house.sandbox.vendors["insider"].faults.add(status=503, times=None)
+    await house.track(1, 2)
+    await house.until("select count(*) = 2 from v_deliveries where integration = 'insider' and attempts > 1")
+    await house.until("select count(*) = 6 from v_deliveries where state = 'done'")
+    funnel = (await viewer.ok("GET", "/stats"))["funnel"]
+    assert (funnel["delivered"], funnel["pending"], funnel["retrying"]) == (6, 2, 2)
+    insider = next(i for i in (await viewer.ok("GET", "/stats"))["integrations"] if i["integration"] == "insider")
+    assert insider["success_rate"] == 0
+    assert insider["oldest_pending_seconds"] > 0
+
+
 async def test_statistics_of_a_part(house: House, editor: Desk, viewer: Desk) -> None:
     await mixture(house, editor)
     insider = await viewer.ok("GET", "/stats", integration="insider")

@@ -85,6 +85,19 @@ async def test_what_was_owed_is_not_sent_and_holds_nobody_up(house: House, admin
     assert [item.payload["messageId"] for item in house.sandbox.vendors["webhook"].ledger.accepted] == ["m-2"]
 
 
+async def test_what_is_under_way_leaves_no_trace(house: House, admin: Desk) -> None:
+    fake = house.sandbox.vendors["webhook"]
+    fake.faults.add(delay=1.0)
+    batch = [{"type": "identify", "userId": "jane", "anonymousId": "j", "traits": JANE}, numbered(1)]
+    await house.post("/v1/batch", {"batch": batch})
+    await house.until("select count(*) = 2 from v_deliveries where state = 'leased' and integration = 'webhook'")
+    assert (await admin.ok("POST", "/forget", {"user_id": "jane"}))["events"] == 1
+    await house.settled()
+    (attempt,) = house.rows("select * from v_attempts where integration = 'webhook'")
+    assert (attempt["outcome"], attempt["events"], attempt["request_body"]) == ("delivered", 1, None)
+    assert house.states("webhook") == ["done"]
+
+
 async def live_through_paused(house: House) -> None:
     shared = {"anonymousId": "shared"}
     first = {"type": "identify", "userId": "jane", "traits": JANE, "messageId": "j-1", **shared}

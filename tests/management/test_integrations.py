@@ -159,6 +159,13 @@ async def test_a_test_event_goes_to_the_vendor_once_and_into_no_outbox(house: Ho
             assert value not in json.dumps(result)
 
 
+async def test_a_test_chooses_an_event_that_the_mapping_sends(house: House, editor: Desk) -> None:
+    integration = await editor.integration("ometria")
+    await editor.ok("PATCH", f"/integrations/{integration['id']}", {"variant": "retail", "mappings": {"page": None}})
+    result = await editor.ok("POST", f"/integrations/{integration['id']}/test")
+    assert (result["verdict"], result["event"]["event"]) == ("delivered", "Product Viewed")
+
+
 async def test_a_test_tells_what_is_wrong(house: House, editor: Desk) -> None:
     integration = await editor.integration("insider")
     path = f"/integrations/{integration['id']}"
