@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from signal_actor import configuration, secrets
+from signal_actor import configuration, control, secrets
 from signal_actor.configuration import Configuration
 from signal_actor.database import FILE, Database, held, migrate, now_ms, open_writer
 from signal_actor.secrets import Box
@@ -45,6 +45,7 @@ def opened(options: Options) -> Iterator[tuple[Database, Box]]:
     """
     wanted = configuration.load(options.config, options.environ) if options.config else None
     with held(options.data_dir):
+        control.withdraw(options.data_dir)  # the address of a predecessor that was killed
         box = secrets.open_box(options.data_dir, options.environ)
         connection = open_writer(options.data_dir / FILE)
         migrate(connection)

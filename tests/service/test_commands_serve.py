@@ -12,6 +12,8 @@ import httpx
 import pytest
 import trio
 
+from signal_actor import control
+from signal_actor.opening import Options, opened
 from signal_actor.sandbox import Sandbox
 from tests.service.commander import ROOT, Commander, environment
 from tests.service.house import PATIENCE, SERVER, Database, arrived, eventually, numbered, tables, written
@@ -87,6 +89,12 @@ def test_commands_on_a_directory_that_is_not_there_say_so(commander: Commander, 
         assert len(done.stderr.splitlines()) == 1
         assert str(missing) in done.stderr
     assert not missing.exists()
+
+
+def test_a_killed_predecessors_address_is_gone_before_anybody_asks_there(tmp_path: Path) -> None:
+    control.announce(tmp_path, "http://127.0.0.1:1")
+    with opened(Options(tmp_path)):
+        assert control.announced(tmp_path) is None
 
 
 def test_a_file_of_a_newer_version_is_left_untouched(commander: Commander, tmp_path: Path) -> None:
