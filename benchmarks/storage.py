@@ -99,7 +99,7 @@ def fill(connection: sqlite3.Connection, upto: int) -> None:
         )
         connection.executemany(
             "insert into delivery (event_id, integration_id, visitor, due_at, window_from) values (?, ?, ?, ?, 0)",
-            [(n, v + 1, n * 2_654_435_761 % 2**62, n % 1_000) for n in ids for v in range(INTEGRATIONS)],
+            [(n, v + 1, n * 2_654_435_761 % 2**62, n) for n in ids for v in range(INTEGRATIONS)],
         )
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(passive)").fetchall()
