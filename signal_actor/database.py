@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
-import trio
 
 from signal_actor.errors import HeldElsewhere, UsageError
+from signal_actor.reading import Reading
 from signal_actor.writer import Writer
 
 P = ParamSpec("P")
@@ -26,7 +26,6 @@ T = TypeVar("T")
 
 FILE = "signal.db"
 PAGE_SIZE = 8192  # a page holds a handful of events; 4096 writes a fifth more bytes per event
-SEARCHES = 2  # at a time
 WAL_LIMIT = 64 * 1024 * 1024  # bytes that a truncating checkpoint leaves at the most
 
 
@@ -136,7 +135,7 @@ class Database:
         self.path = path
         self.writer = Writer(writer, commit_in_thread=commit_in_thread)
         self._reader = open_reader(path)
-        self._turns = trio.CapacityLimiter(SEARCHES)
+        self._reading = Reading(lambda: open_reader(path))
 
     async def run(self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a verb in a transaction and returns its value once that is on the disk. See `Writer.submit`."""
@@ -150,18 +149,11 @@ class Database:
     async def search(
         self, verb: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Runs a long reading verb in a thread, on a connection of its own, when it is its turn.
-
-        A few at a time: threads are needed for committing too, and cores for everything else.
-        """
-
-        def work() -> T:
-            with closing(open_reader(self.path)) as connection:
-                return verb(connection, *args, **kwargs)
-
-        return await trio.to_thread.run_sync(work, limiter=self._turns)
+        """Runs a long reading verb when it is its turn, in a thread that gives way to everything else."""
+        return await self._reading.run(lambda connection: verb(connection, *args, **kwargs))
 
     def close(self) -> None:
-        """Closes both connections; the last one to close folds the WAL into the file."""
+        """Closes all connections; the last one to close folds the WAL into the file."""
+        self._reading.close()
         self._reader.close()
         self.writer.connection.close()

@@ -18,7 +18,7 @@ from signal_actor.database import Database, now_ms
 from signal_actor.delivery.rules import LONGEST_WISH
 from signal_actor.errors import StorageError, StorageLost
 from signal_actor.live import Retention
-from signal_actor.store import outbox, tally, upkeep
+from signal_actor.store import messages, outbox, tally, upkeep
 
 LOOK_SECONDS = 1.0
 TIDY_SECONDS = 60.0
@@ -88,9 +88,10 @@ class Janitor:
         self._latest = now
         await self._forget(early=False)
         retention = self._retention()
-        forgotten = upkeep.CHUNK
-        while forgotten == upkeep.CHUNK:
-            forgotten = await self._database.run(upkeep.forget_seen, retention, now=self._now())
+        forgotten = messages.CHUNK
+        while forgotten == messages.CHUNK:
+            early = self._is_crowded()
+            forgotten = await self._database.run(messages.forget, retention, now=self._now(), early=early)
             await trio.sleep(BREATH)
         await self._database.run(tally.fold, now=self._now())
         writer = self._database.writer

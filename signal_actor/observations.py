@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from signal_actor.live import Integration
-from signal_actor.store.events import accepted_at
+from signal_actor.store.ids import accepted_at
 from signal_actor.store.outbox import Settlement
 
 # Seconds. Delivering takes from a tenth of a second up to the whole retry window, committing a disk's moment.

@@ -4,20 +4,15 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from signal_actor import identity
 from signal_actor.consent import Consent
 from signal_actor.errors import Refusal
 from signal_actor.event import Event
-from signal_actor.store import identities, tally
+from signal_actor.store import identities, messages, tally
+from signal_actor.store.ids import first_id
 from signal_actor.wire import dumps
-
-DAY = 86_400_000
-HOUR = 3_600_000
-ID_EPOCH = 1_577_836_800_000  # 2020-01-01: keeps ids below 2**53, so that JavaScript can hold them
-ID_BITS = 12  # 4,096 events a millisecond before ids run ahead of the clock
 
 
 class Incoming(NamedTuple):
@@ -25,16 +20,6 @@ class Incoming(NamedTuple):
 
     event: Event
     consent: Consent | None
-
-
-def first_id(ms: int) -> int:
-    """The smallest id of an event that is accepted at `ms`: ids grow with time, so a span of time is a span of ids."""
-    return max(ms - ID_EPOCH, 0) << ID_BITS
-
-
-def accepted_at(event_id: int) -> int:
-    """About when an event was accepted; a burst makes ids run ahead of the clock by milliseconds."""
-    return (event_id >> ID_BITS) + ID_EPOCH
 
 
 def accept(
@@ -49,7 +34,8 @@ def accept(
     count = Counter[str]()
     for item in incoming:
         event = item.event
-        if not _is_new(connection, identity.message_key(pipeline_id, event["messageId"]), next_id, now, dedupe_hours):
+        key = identity.message_key(pipeline_id, event["messageId"])
+        if not messages.claim(connection, key, next_id, now=now, dedupe_hours=dedupe_hours):
             continue
         identities.resolve(connection, pipeline_id, event, item.consent, now=now)
         order = identity.order_key(event)
@@ -89,27 +75,10 @@ def _insert(connection: sqlite3.Connection, event_id: int, pipeline_id: int, eve
     )
 
 
-@lru_cache
-def _unless_seen(days: int) -> str:
-    # From tomorrow's day on: the clock may have been set back over midnight.
-    earlier = " or ".join(f"exists (select 1 from seen where day = ?1 - {n} and key = ?2)" for n in range(-1, days + 1))
-    return f"insert into seen (day, key, event_id) select ?1, ?2, ?3 where not ({earlier})"
-
-
-def _is_new(connection: sqlite3.Connection, key: bytes, event_id: int, now: int, dedupe_hours: float) -> bool:
-    """Claims a de-duplication key; False if it is taken since at least `dedupe_hours` ago."""
-    days = -int(-dedupe_hours * HOUR // DAY)
-    return connection.execute(_unless_seen(days), (now // DAY, key, event_id)).rowcount == 1
-
-
 def find(connection: sqlite3.Connection, name: str) -> list[int]:
-    """Ids of the events that go by an event id or a messageId."""
-    ids = [int(name)] if name.isdigit() and len(name) < 19 else []
-    rows = connection.execute(
-        "select id from event where id in (select value from json_each(?)) or message_id = ? order by id",
-        (json.dumps(ids), name),
-    )
-    return [row[0] for row in rows]
+    """Ids of the events that go by an event id or a messageId, oldest first."""
+    ids = [int(name)] if name.isascii() and name.isdigit() and len(name) < 19 else []
+    return sorted({*known(connection, ids), *messages.find(connection, name)})
 
 
 def story(connection: sqlite3.Connection, event_id: int) -> dict[str, Any]:

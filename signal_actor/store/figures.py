@@ -3,8 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import add
 
-from signal_actor.store.events import HOUR, ID_BITS, ID_EPOCH, first_id
+from signal_actor.store import walk
+from signal_actor.store.ids import BITS, EPOCH, HOUR, first_id
 
 SAMPLE = 100_000  # newest deliveries that percentiles are taken from; exact up to here
 
@@ -60,22 +62,23 @@ def pipelines(connection: sqlite3.Connection) -> dict[int, str]:
 
 
 def fates(connection: sqlite3.Connection, integration_ids: Sequence[int], *, since: int, until: int) -> dict[int, Fate]:
-    """What became of the events accepted from `since` until before `until`, in ms, one pass over their deliveries."""
-    found: dict[int, Fate] = {}
-    for integration_id in integration_ids:
-        row = connection.execute(
-            """
-            select count(*) filter (where finished_at is null),
-                   count(*) filter (where finished_at is null and attempts > (state = 'leased')),
-                   count(*) filter (where state = 'done'),
-                   count(*) filter (where state = 'skipped'),
-                   count(*) filter (where state = 'dead')
-            from delivery where event_id >= ? and event_id < ? and integration_id = ?
-            """,
-            (first_id(since), first_id(until), integration_id),
-        ).fetchone()
-        found[integration_id] = Fate(*row)
-    return found
+    """What became of the events accepted from `since` until before `until`, in ms."""
+    found = dict.fromkeys(integration_ids, (0,) * 5)
+    for span in walk.down(connection, first_id(since), first_id(until)):
+        for integration_id, counts in found.items():
+            row = connection.execute(FATES, (*span, integration_id)).fetchone()
+            found[integration_id] = tuple(map(add, counts, row))
+    return {integration_id: Fate(*counts) for integration_id, counts in found.items()}
+
+
+FATES = """
+    select count(*) filter (where finished_at is null),
+           count(*) filter (where finished_at is null and attempts > (state = 'leased')),
+           count(*) filter (where state = 'done'),
+           count(*) filter (where state = 'skipped'),
+           count(*) filter (where state = 'dead')
+    from delivery where event_id >= ? and event_id < ? and integration_id = ?
+"""
 
 
 def latencies(
@@ -86,7 +89,7 @@ def latencies(
         return []
     marks = ", ".join("?" * len(integration_ids))
     return connection.execute(
-        f"select integration_id, max(finished_at - ((event_id >> {ID_BITS}) + {ID_EPOCH}), 0), count(*) from ("
+        f"select integration_id, max(finished_at - ((event_id >> {BITS}) + {EPOCH}), 0), count(*) from ("
         "  select * from delivery where event_id >= ? and event_id < ? and state = 'done'"
         f" and integration_id in ({marks}) order by event_id desc limit {SAMPLE}"
         ") group by 1, 2 order by 2",
@@ -98,7 +101,7 @@ def owed(connection: sqlite3.Connection) -> dict[int, Open]:
     """What every integration is owed now."""
     rows = connection.execute(
         f"select integration_id, count(*) - sum(state = 'leased'), sum(state = 'leased'),"
-        f" (min(event_id) >> {ID_BITS}) + {ID_EPOCH} from delivery where finished_at is null group by integration_id"
+        f" (min(event_id) >> {BITS}) + {EPOCH} from delivery where finished_at is null group by integration_id"
     )
     return {row[0]: Open(*row) for row in rows}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from signal_actor.delivery.rules import State
 from signal_actor.errors import UsageError
-from signal_actor.store import audit, events, outbox, tally
+from signal_actor.store import audit, outbox, tally
+from signal_actor.store.ids import first_id
 from signal_actor.wire import iso, milliseconds
 
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
@@ -200,6 +201,6 @@ def _first_id(name: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return events.first_id(milliseconds(text))
+        return first_id(milliseconds(text))
     except ValueError:
         raise UsageError(f"{name}: {text!r} is no ISO 8601 time, such as 2026-02-25T14:30:00Z") from None

@@ -1,23 +1,24 @@
 """Search: events and deliveries that people look for, newest first, page by page.
 
-A page looks at no more than BUDGET events, a window at a time, so that no search holds a reading transaction for long
-(the WAL could not be checkpointed) and none costs more than a second or two. An index for every field people search
-by would cost every event that is accepted; a search that comes to the end of its budget says where to go on.
+A messageId is found by its key. Everything else is looked for step by step (`walk.py`): an index for every field
+people search by would cost every event that is accepted. No page costs more than BUDGET; a search that comes to the
+end of it says where to go on.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from signal_actor.delivery.rules import State
 from signal_actor.errors import Refusal
-from signal_actor.store.events import first_id
+from signal_actor.store import messages, walk
+from signal_actor.store.ids import first_id
 from signal_actor.wire import iso, milliseconds
 
-WINDOW = 20_000  # events
-BUDGET = 1_000_000  # events; more than a second's work
+BUDGET = 2.0  # seconds of a core: some five million events, if the file is in memory
 LAST = 2**62
 
 Row = dict[str, Any]
@@ -105,8 +106,9 @@ def deliveries(
     def window(low: int, high: int, left: int) -> list[Any]:
         return connection.execute(sql, (low, high, *edge, *values, left)).fetchall()
 
-    # Those of one event may be on two pages, so the event of the cursor is looked at again.
-    rows, after = _through(connection, wanted, edge[0] + 1, limit, window, lambda row: row[0])
+    # Those of one event may be on two pages; then the event of the cursor is looked at again.
+    upto = edge[0] + (edge[1] > 0)
+    rows, after = _through(connection, wanted, upto, limit, window, lambda row: row[0])
     following = None if after is None else (after, 0) if len(rows) < limit else (rows[-1][0], rows[-1][1])
     return [_delivery(row) for row in rows], following
 
@@ -119,30 +121,23 @@ def _through(
     window: Callable[[int, int, int], list[Any]],
     key: Callable[[Any], int],
 ) -> tuple[list[Any], int | None]:
-    """Looks through windows of events until the page is full, the budget is spent or nothing is left."""
+    """Looks through events step by step until the page is full, the budget is spent or nothing is left."""
     low, high = wanted.span()
-    high = min(high, before or LAST)
     found: list[Any] = []
-    for edge in _edges(connection, low, high):
-        found += window(edge, high, limit - len(found))
+    started = time.thread_time()
+    for below, above in _steps(connection, wanted, low, min(high, before or LAST)):
+        found += window(below, above, limit - len(found))
         if len(found) >= limit:
             return found, key(found[-1])
-        high = edge
-        if edge <= low:
-            return found, None
-    return found, high
+        if time.thread_time() - started > BUDGET:
+            return found, below
+    return found, None
 
 
-def _edges(connection: sqlite3.Connection, low: int, high: int) -> Iterator[int]:
-    """Lower ends of windows, going down; the last one is `low` if the budget reaches there."""
-    for _ in range(BUDGET // WINDOW):
-        row = connection.execute(
-            "select id from event where id < ? and id >= ? order by id desc limit 1 offset ?", (high, low, WINDOW - 1)
-        ).fetchone()
-        high = low if row is None else row[0]
-        yield high
-        if row is None:
-            return
+def _steps(connection: sqlite3.Connection, wanted: Wanted, low: int, high: int) -> Iterable[tuple[int, int]]:
+    if wanted.message_id is None:
+        return walk.down(connection, low, high)
+    return ((each, each + 1) for each in reversed(messages.find(connection, wanted.message_id)) if low <= each < high)
 
 
 def _conditions(wanted: Wanted, known: dict[str, str]) -> tuple[list[str], list[Any]]:

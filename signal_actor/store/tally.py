@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-MINUTE = 60_000  # ms
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+from signal_actor.store.ids import DAY, HOUR, MINUTE
+
 FOLDS = ((2 * DAY, HOUR), (62 * DAY, DAY))  # from this age on, one row for so long
 
 Noun = Literal["event", "delivery", "attempt"]

@@ -5,10 +5,10 @@ import sqlite3
 
 from signal_actor.live import Retention
 from signal_actor.store import tally
-from signal_actor.store.events import DAY, HOUR, first_id
+from signal_actor.store.ids import DAY, first_id
 
 SMALL = 128 * 1024 * 1024  # bytes that a vacuum rewrites in about a second
-CHUNK = 500  # events or keys forgotten in one transaction: a few milliseconds
+CHUNK = 500  # events forgotten in one transaction: a few milliseconds
 
 
 def forget_finished(
@@ -64,15 +64,6 @@ def erase_events(connection: sqlite3.Connection, event_ids: list[int], *, now: i
     alone = "and not exists (select 1 from attempt_event x where x.attempt_id = attempt.id)"
     found = "integration_id, coalesce(status, '')"
     return deliveries, delete("attempt", "attempt", "id", alone, found, ids=attempts)
-
-
-def forget_seen(connection: sqlite3.Connection, retention: Retention, *, now: int) -> int:
-    """Deletes de-duplication keys of days that nobody asks for any more, up to CHUNK. Returns how many went."""
-    oldest = (now - round(retention.dedupe_hours * HOUR)) // DAY - 1
-    cursor = connection.execute(
-        "delete from seen where (day, key) in (select day, key from seen where day < ? limit ?)", (oldest, CHUNK)
-    )
-    return cursor.rowcount
 
 
 def scrub(connection: sqlite3.Connection) -> str:

@@ -1,8 +1,12 @@
 """Burden: those who look on do not hold up those who post."""
 
+import os
 import sqlite3
+import sys
+import threading
 import time
 
+import pytest
 import trio
 
 from tests.service.house import House, numbered
@@ -26,3 +30,20 @@ async def test_searches_wait_for_each_other_and_nobody_waits_for_them(house: Hou
         assert trio.current_time() - started < 1
         nursery.cancel_scope.cancel()
     assert most <= 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
+async def test_searches_step_back_and_nothing_else_does(house: House) -> None:
+    def priority(_: object = None) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    usual = priority()
+    assert await house.service.database.search(priority) == min(usual + 10, 19)
+    assert await trio.to_thread.run_sync(priority) == usual
+    assert priority() == usual
+
+
+async def test_a_search_that_fails_says_so_and_the_next_one_works(house: House) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        await house.service.database.search(lambda connection: connection.execute("select nothing"))
+    assert await house.service.database.search(lambda connection: connection.execute("select 1").fetchall()) == [(1,)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from signal_actor.store import letters, search
+from signal_actor.store import letters, search, walk
 from tests.management.desk import ADMIN, Desk
 from tests.service.conftest import OpenHouse
 from tests.service.house import House, tables
@@ -70,8 +70,9 @@ async def test_searches_page_through_windows_and_budgets(
 ) -> None:
     await house.track(*range(40))
     await house.settled()
-    monkeypatch.setattr(search, "WINDOW", 3)
-    monkeypatch.setattr(search, "BUDGET", 9)
+    monkeypatch.setattr(walk, "FIRST", 1)
+    monkeypatch.setattr(walk, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(search, "BUDGET", 0.0)
     everything = [f"m-{n}" for n in reversed(range(40))]
     for limit in (1, 2, 3, 7, 100):
         found = await viewer.all("/events", limit=limit)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from signal_actor.live import Retention
-from signal_actor.store import events, identities, upkeep
-from signal_actor.store.events import DAY, HOUR, accepted_at, first_id
+from signal_actor.store import events, identities, messages
+from signal_actor.store.ids import DAY, HOUR, accepted_at, first_id
 from tests import stage
 from tests.stage import NOW, accept, track
 
@@ -56,7 +56,7 @@ def test_a_repeat_is_known_for_at_least_the_window_over_any_midnight(
     assert accept(connection, track("m1", "ann"), now=first, dedupe_hours=hours) == 1
     for share in (0, 0.3, 0.7, 1):
         later = first + round(hours * HOUR * share)
-        while upkeep.forget_seen(connection, Retention(dedupe_hours=hours), now=later):
+        while messages.forget(connection, Retention(dedupe_hours=hours), now=later, early=True):
             pass
         assert accept(connection, track("m1", "ann"), now=later, dedupe_hours=hours) == 0
     after = first + round(hours * HOUR) + 2 * DAY
@@ -67,8 +67,14 @@ def test_a_repeat_is_known_for_at_least_the_window_over_any_midnight(
 
 def test_keys_that_nobody_asks_for_any_more_go_in_chunks(connection: sqlite3.Connection) -> None:
     accept(connection, *[track(f"m{number}", "ann") for number in range(1_200)])
-    late = NOW + 5 * DAY
-    assert [upkeep.forget_seen(connection, Retention(), now=late) for _ in range(4)] == [500, 500, 200, 0]
+    retention = Retention(dedupe_hours=48, done_days=7)
+    assert messages.forget(connection, retention, now=NOW + 3 * DAY, early=True) == 0, "repeats are to be recognised"
+    assert messages.forget(connection, retention, now=NOW + 7 * DAY) == 0, "their events are there, and looked for"
+    for late, early in ((NOW + 5 * DAY, True), (NOW + 9 * DAY, False)):
+        connection.execute("savepoint test")
+        gone = [messages.forget(connection, retention, now=late, early=early) for _ in range(4)]
+        assert gone == [500, 500, 200, 0]
+        connection.execute("rollback to test")
 
 
 def test_a_clock_that_is_set_back_over_midnight_lets_no_repeat_through(connection: sqlite3.Connection) -> None:
@@ -241,3 +247,16 @@ def test_events_are_found_by_id_and_by_message(connection: sqlite3.Connection) -
     assert events.find(connection, str(second)) == [second]
     assert events.find(connection, "123") == [second]
     assert events.find(connection, "nobody") == events.find(connection, "9" * 30) == []
+
+
+def test_events_are_found_by_message_on_any_day_with_or_without_keys(connection: sqlite3.Connection) -> None:
+    for day in (0, 3, 6, 9):
+        accept(connection, track("m1", "ann"), track(f"m-{day}", "ann"), now=NOW + day * DAY)
+    everything = ids(connection)[::2]
+    assert len(everything) == 4
+    assert events.find(connection, "m1") == everything
+    for day in (0, 3, 6, 9):  # keys go from the oldest day on
+        connection.execute("delete from seen where day = ?", ((NOW + day * DAY) // DAY,))
+        assert events.find(connection, "m1") == everything
+    connection.execute("delete from event where id = ?", (everything[0],))
+    assert events.find(connection, "m1") == everything[1:]

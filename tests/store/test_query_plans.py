@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from signal_actor.live import Retention
-from signal_actor.store import events, letters, outbox, upkeep
+from signal_actor.store import events, letters, messages, outbox, upkeep
 from signal_actor.store.letters import Filter
 from tests import stage
 
-SMALL = {"integration", "i", "pipeline", "p", "json_each", "each", "head"}  # walking through these is no walk
+SMALL = {"integration", "i", "pipeline", "p", "json_each", "each", "head", "days"}  # walking through these is no walk
 
 
 @pytest.fixture
@@ -74,8 +74,9 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "recover": lambda c: (lease(c), outbox.recover(c, now=stage.NOW, integration_id=1)),
     "pull in": lambda c: outbox.pull_in(c, latest_due=stage.NOW),
     "forget finished": lambda c: upkeep.forget_finished(c, Retention(), after=0, now=stage.NOW + 10**9),
-    "forget seen": lambda c: upkeep.forget_seen(c, Retention(), now=stage.NOW + 10**9),
+    "forget seen": lambda c: messages.forget(c, Retention(), now=stage.NOW + 10**9),
     "story": lambda c: events.story(c, c.execute("select max(id) from event").fetchone()[0]),
+    "find a message": lambda c: messages.find(c, "m1"),
     "replay the dead": lambda c: (
         dead_ones(c),
         letters.replay(c, Filter(state="dead"), author="ann", now=stage.NOW),

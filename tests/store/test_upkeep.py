@@ -8,7 +8,7 @@ import pytest
 
 from signal_actor.live import Retention
 from signal_actor.store import outbox, tally, upkeep
-from signal_actor.store.events import DAY
+from signal_actor.store.ids import DAY
 from tests import stage
 from tests.stage import NOW
 

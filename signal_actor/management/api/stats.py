@@ -11,7 +11,7 @@ from signal_actor.management.office import Office
 from signal_actor.management.routes import Noun
 from signal_actor.store import figures, tally
 from signal_actor.store.figures import Fate, Who
-from signal_actor.store.tally import DAY, HOUR, MINUTE
+from signal_actor.store.ids import DAY, HOUR, MINUTE
 from signal_actor.wire import iso, milliseconds
 
 stats = Noun("stats")

@@ -1,0 +1,18 @@
+"""Ids: those of events grow with time, so a span of time is a span of ids, and both are one range of the table."""
+
+MINUTE = 60_000  # ms, like all times here
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+EPOCH = 1_577_836_800_000  # 2020-01-01: keeps ids below 2**53, so that JavaScript can hold them
+BITS = 12  # 4,096 events a millisecond before ids run ahead of the clock
+
+
+def first_id(ms: int) -> int:
+    """The smallest id of an event that is accepted at `ms`."""
+    return max(ms - EPOCH, 0) << BITS
+
+
+def accepted_at(event_id: int) -> int:
+    """About when an event was accepted; a burst makes ids run ahead of the clock by milliseconds."""
+    return (event_id >> BITS) + EPOCH

@@ -1,0 +1,33 @@
+"""Walk: long scans in short steps, so that no reading transaction lasts (the WAL could not be checkpointed meanwhile).
+
+Ids of events grow with time, so a step is a span of time. Nobody knows before how many events it holds, so each step
+is made wider or narrower by how long the last one took.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+
+from signal_actor.store import ids
+
+STEP_SECONDS = 0.05  # that a step may take
+FIRST = 1_000 << ids.BITS  # ids: the events of a second
+
+
+def down(connection: sqlite3.Connection, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Spans of ids (from, up to but without) in which all events of `low` to `high` are, the newest first."""
+    oldest, newest = connection.execute(
+        "select (select min(id) from event where id >= ?1 and id < ?2), (select max(id) from event where id < ?2)",
+        (low, high),
+    ).fetchone()
+    if oldest is None:
+        return
+    width, above = FIRST, newest + 1
+    while above > oldest:
+        below, started = max(above - width, oldest), time.perf_counter()
+        yield below, above
+        above, took = below, time.perf_counter() - started
+        if took < STEP_SECONDS / 4:
+            width *= 4
+        elif took > STEP_SECONDS:
+            width = max(width // 2, 1)
