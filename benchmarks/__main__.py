@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from benchmarks import isolation, pipeline, report, storage
+from benchmarks import isolation, onlookers, pipeline, report, storage
 from benchmarks.report import Figure
 
 
 @click.command()
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 def main(file: Path | None) -> None:
-    """Measures storage, the whole pipeline, and how well vendors are kept apart."""
+    """Measures storage, the whole pipeline, how well vendors are kept apart, and what onlookers cost."""
     click.echo("  ".join(f"{name}: {value}" for name, value in report.machine().items()))
     figures = list(_measured())
     report.table(figures)
@@ -24,7 +24,7 @@ def main(file: Path | None) -> None:
 
 
 def _measured() -> Iterator[Figure]:
-    for room in (storage, pipeline, isolation):
+    for room in (storage, pipeline, isolation, onlookers):
         for figure in room.figures():
             click.echo(f"  {figure.name}: {figure.value:,.1f} {figure.unit}", err=True)
             yield figure
