@@ -69,7 +69,7 @@ def test_neither_has_the_login(person: Person, size: tuple[int, int]) -> None:
     person.size(size)
     person.driver.delete_all_cookies()
     person.go("/integrations")
-    assert person.driver.current_url.endswith("/login")
+    assert person.driver.current_url.endswith("/login?next=/integrations")
     assert person.barriers() == []
     person.fill("Token", "wrong")
     person.press("Log in")
