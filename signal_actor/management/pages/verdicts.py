@@ -77,6 +77,8 @@ def _sentence(delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None)
 def _waiting(delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None, name: str) -> str:
     if of is not None and of.health in ("paused", "misconfigured"):
         return f"Waits, because {name} is {'paused' if of.health == 'paused' else 'paused by itself'}. It is not lost."
+    if of is not None and of.health == "retrying" and not attempts:
+        return f"Waits, because {name} fails at the moment: {of.cause} It is tried again by itself."
     if delivery.last_error or attempts:
         return f"The last try failed and the next is planned. {delivery.last_error or ''}".strip()
     return "Waits for its turn, behind an earlier event of the same visitor or the one that is being sent."
