@@ -87,6 +87,24 @@ def test_a_field_goes_back_to_the_preset(person: Person, house: House) -> None:
     assert house.rows(f"select mappings from integration where id = {ometria['id']}") == [{"mappings": "{}"}]
 
 
+def test_a_field_goes_back_to_the_preset_without_scripts(scriptless: Person, house: House) -> None:
+    (ometria,) = house.rows("select id from integration where slug = 'ometria'")
+    scriptless.go(f"/integrations/{ometria['id']}/mappings/rule?key=track:Product%20Viewed")
+    source = scriptless.one("input[name='source-1']")
+    before = source.get_attribute("value")
+    source.clear()
+    source.send_keys("properties.address")
+    scriptless.click(scriptless.one("input[name='drop-2']"))
+    scriptless.field("Name at Ometria").send_keys("_x\n")  # Enter tries, and does not save
+    assert [item.text for item in scriptless.all(".was .badge")] == ["changed", "removed"]
+    for target in ("properties.page_url", "properties.*"):
+        scriptless.click(scriptless.one(f"button[name='restore'][value='{target}']"))
+    assert scriptless.all(".was") == []
+    assert scriptless.one("input[name='source-1']").get_attribute("value") == before
+    assert scriptless.field("Name at Ometria").get_attribute("value") == "product_viewed_x"
+    assert house.rows(f"select mappings from integration where id = {ometria['id']}") == [{"mappings": "{}"}]
+
+
 def test_a_hundred_events_are_tried_at_once(person: Person, house: House) -> None:
     for number in range(3):
         house.send("track", event="Tried", properties={"number": number})
@@ -142,6 +160,21 @@ def test_a_key_is_issued_and_revoked(person: Person, house: House) -> None:
         "/v1/t", json={"type": "track", "event": "x"}, headers={"Authorization": f"Bearer {fresh}"}
     )
     assert answer.status_code == 401
+
+
+def test_the_script_tag_has_the_address_that_browsers_know(person: Person, house: House) -> None:
+    person.go("/pipelines/1")
+    assert f'src="{house.demo.ready.ingest}/datafly.js"' in person.text("main pre")
+    person.sees("Behind a proxy, browsers ask for another address")
+    person.fill("Address of this service, as browsers know it", "Data.Shop.example\n")
+    person.sees('src="https://data.shop.example/datafly.js"', "main pre")
+    person.fill("Address of this service, as browsers know it", "https://*.shop.example\n")
+    person.sees("A script tag cannot hold a *", ".field.wrong")
+    person.go("/pipelines/1/settings")
+    person.fill("Cookie domain", ".shop.example")
+    person.press("Save and publish")
+    person.sees('src="https://data.shop.example/datafly.js"', "main pre")
+    person.sees("A guess, from the cookie domain .shop.example.")
 
 
 def test_a_draft_is_compared_published_and_rolled_back(person: Person, house: House) -> None:
