@@ -1,5 +1,6 @@
 """Library: every destination there is, by category, and the form that installs one."""
 
+from itertools import count
 from typing import Any
 
 from quart import Response
@@ -33,7 +34,7 @@ async def library(visit: Visit) -> Response:
 @room.get("/integrations/library/<vendor>")
 async def book(visit: Visit, vendor: str) -> Response:
     destination = _found(vendor)
-    values = {"name": destination.name, "variant": "default", "pipeline": visit.args.get("pipeline", "")}
+    values = {"name": _name(visit, destination), "variant": "default", "pipeline": visit.args.get("pipeline", "")}
     return _form(visit, destination, values, list(destination.consent), list(KINDS), forms.Wrong())
 
 
@@ -92,6 +93,13 @@ def _form(
         sent=sent,
         wrong=wrong,
     )
+
+
+def _name(visit: Visit, destination: Destination[Any]) -> str:
+    """The vendor's name, numbered if an integration has it already."""
+    taken = {each.name for each in visit.office.live().integrations.values() if not each.removed}
+    names = (destination.name if number == 1 else f"{destination.name} {number}" for number in count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _found(vendor: str) -> Destination[Any]:

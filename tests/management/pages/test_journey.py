@@ -20,7 +20,7 @@ def install(person: Person, house: House) -> int:
     hint = house.demo.sandbox.vendors["ometria"].hint
     person.follow("Integrations")
     person.follow("Integration Library")
-    person.follow("Install Ometria")
+    person.follow("Install another Ometria")
     person.fill("Name", "Ometria EU")
     person.fill("API key", hint["api_key"])
     person.fill("Endpoint", hint["endpoint"])
@@ -92,5 +92,5 @@ def mend_it(person: Person, house: House, number: int) -> None:
     person.fill("API key", house.demo.sandbox.vendors["ometria"].hint["api_key"])
     person.press("Save")
     person.sees("Healthy")
-    person.sees("nothing waits")
+    person.sees("oldest waiting none")
     assert len([r for r in house.received("ometria") if r["event_type"] == "product_seen"]) == 2
