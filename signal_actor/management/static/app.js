@@ -4,7 +4,8 @@ import "./copy.js";
 import "./ask.js";
 import "./refresh.js";
 
-// On a phone the tab that is open may be out of sight.
-for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
-  tab.scrollIntoView({ block: "nearest", inline: "center" });
+// On a phone the tab that is open, or has the focus, may be out of sight.
+for (const tabs of document.querySelectorAll(".tabs")) {
+  tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  tabs.addEventListener("focusin", (event) => event.target.scrollIntoView({ block: "nearest", inline: "nearest" }));
 }

@@ -24,11 +24,11 @@ class Person:
     """A tab. Whatever the console says that it should not is in `complaints`."""
 
     def __init__(self, driver: webdriver.Chrome, house: House) -> None:
-        self.driver, self.house = driver, house
+        self.driver, self.house, self.width = driver, house, 0
         self.driver.get_log("browser")
 
     def size(self, size: tuple[int, int], *, dark: bool = False) -> None:
-        width, height = size
+        width, height = self.width, _ = size
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.cdp("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -129,7 +129,8 @@ class Person:
             if each["impact"] in SERIOUS
             for node in each["nodes"][:3]
         ]
-        wide = self.driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        # Not the window's own width: a phone makes it as wide as what hangs over.
+        wide = self.driver.execute_script("return document.documentElement.scrollWidth") - self.width
         return words + ([f"hangs over by {wide} pixels"] if wide > 0 else [])
 
 
