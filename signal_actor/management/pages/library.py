@@ -133,7 +133,8 @@ def _sends(destination: Destination[Any], kind: str) -> bool:
 def _switched_off(destination: Destination[Any], variant: str, sent: list[str]) -> dict[str, Any]:
     """The mapping changes that keep back the types of events that a person did not choose."""
     document = destination.variants.get(variant, {})
-    changes: dict[str, Any] = {kind: OFF for kind in KINDS if kind != "track" and kind not in sent and kind in document}
+    offered = [kind for kind in KINDS if kind != "track" and kind in document and _sends(destination, kind)]
+    changes: dict[str, Any] = {kind: OFF for kind in offered if kind not in sent}
     if "track" not in sent:
         changes |= {"other": OFF, "track": dict.fromkeys(document.get("track", {}), OFF)}
     return mapping.difference(document, mapping.merge(document, changes)) if changes else {}

@@ -48,7 +48,8 @@ def told(
     event: Story, delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None, preview: Preview | None
 ) -> Fate:
     """Everything there is to say."""
-    steps = [*_advised(attempts, of), *_reasons(event, delivery, of), *_missing(delivery, of, preview)]
+    found = [*_advised(attempts, of), *_reasons(event, delivery, of), *_missing(delivery, of, preview)]
+    steps = list({step.text: step for step in reversed(found)}.values())[::-1]  # each is said once, the first time
     done = delivery.state == "done" and of is not None
     silent = sight.silent(of.vendor) if of is not None and done else []
     said = {step.symptom for step in steps}
