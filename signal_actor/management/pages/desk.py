@@ -48,6 +48,7 @@ class Visit:
             "here": request.full_path.rstrip("?"),
             "said": unquote(request.cookies.get(SAID, ""))[:SAID_CHARACTERS],
             "unpublished": unpublished(self.office),
+            "to_the_tag": to_the_tag(self.office),
         }
         answer = html(status, render(template, **frame, **values))
         if frame["said"]:
@@ -108,6 +109,12 @@ def unpublished(office: Office) -> list[tuple[int, str]]:
         for pipeline in office.live().pipelines.values()
         if office.database.read(revisions.has_draft, pipeline.id)
     ]
+
+
+def to_the_tag(office: Office) -> str:
+    """Where the script tag is; with several pipelines, or none, a person has to choose or make one first."""
+    there = list(office.live().pipelines)
+    return f"/pipelines/{there[0]}" if len(there) == 1 else "/pipelines"
 
 
 def _stranger() -> Response:

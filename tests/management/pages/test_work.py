@@ -19,7 +19,6 @@ def test_a_stranger_starts_with_the_next_step(person: Person) -> None:
     person.go("/")
     person.sees("No events in this time")
     person.follow("To the script tag")
-    person.click(person.one("a[href='/pipelines/1']"))
     assert "/datafly.js" in person.text("main pre")
     person.go("/live")
     person.sees("Waiting for the first event")
@@ -52,13 +51,25 @@ def test_dead_letters_are_found_mended_and_replayed(person: Person, house: House
     person.click(person.all("input[name^='required-']")[-1])
     person.press("Save and publish")
     person.sees("saved and live", ".said")
+    house.send("track", event="Order Completed", properties={"order_id": "O-0"})
+    eventually(lambda: house.rows("select 1 from v_dead where integration = 'ometria'"))
+    person.go(f"/integrations/{ometria['id']}/letters")
+    person.ask("Discard the ticked")
+    person.press("Discard")
+    person.sees("Nothing was ticked", ".said")
+    person.click(person.one("input[name='event_id']"))
+    person.ask("Discard the ticked")
+    person.press("Discard")
+    person.sees("1 event discarded", ".said")
+    assert not house.rows("select 1 from v_dead where integration = 'ometria'")
     house.send("track", event="Order Completed", properties={"order_id": "O-1"})
     person.go(f"/integrations/{ometria['id']}/letters")
     person.sees("properties.coupon: required", again=True)
     person.follow("Order Completed")
     person.sees("Mend the field mapping, then replay")
     person.go(rule)
-    person.press("Revert to the preset")
+    person.ask("Revert to the preset")
+    person.press("Revert")
     person.sees("as in the preset again", ".said")
     person.go(f"/integrations/{ometria['id']}/letters")
     person.ask("Replay all")
@@ -156,6 +167,20 @@ def test_figures_are_those_of_the_database(person: Person, house: House) -> None
         person.go(f"/integrations/{row['id']}")
         figures = [item.text.split("\n")[0] for item in person.all("#status .figures dd")]
         assert figures[:4] == [str(row["done"]), str(row["pending"]), str(row["skipped"]), str(row["dead"])]
+
+
+def test_a_key_is_copied(person: Person) -> None:
+    origin = {"origin": person.house.admin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    person.cdp("Browser.grantPermissions", **origin)
+    person.go("/pipelines/1")
+    button = person.one(".keys [data-copy]")
+    before = button.get_attribute("innerHTML")
+    person.click(button)
+    eventually(lambda: button.text == "Copied")
+    person.click(button)  # once more, while it says so
+    eventually(lambda: button.get_attribute("innerHTML") == before)
+    read = person.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert read == person.text(".keys code")
 
 
 def test_a_key_is_issued_and_revoked(person: Person, house: House) -> None:
