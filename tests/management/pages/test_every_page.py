@@ -44,6 +44,10 @@ PATHS = (
 )
 ERRORS = ("/integrations/999", "/nowhere")
 OTHER_SITES = "return performance.getEntries().map((each) => each.name).filter((name) => /^https?:/.test(name))"
+IN_SIGHT = """
+const box = document.querySelector("details[open] .sheet").getBoundingClientRect();
+return box.top >= 0 && box.bottom <= document.documentElement.clientHeight + 1;
+"""
 TAB, ESCAPE = "\ue004", "\ue00c"
 # Where the focus is: what it is, whether it is marked, and whether all of it can be seen.
 FOCUS = """
@@ -149,6 +153,26 @@ def test_open_questions_and_the_menu_have_none_either(
         assert person.barriers() == []
         person.follow("Pipelines")
         assert person.text("h1") == "Pipelines"
+
+
+def test_questions_are_asked_where_they_can_be_seen(
+    person: Person, house: House, places: dict[str, int], size: tuple[int, int]
+) -> None:
+    person.size(size)
+    rule = "/integrations/{ometria}/mappings/rule?key=track:Product%20Viewed".format(**places)
+    person.go(rule)
+    person.fill("Name at Ometria", "changed")
+    person.press("Save and publish")
+    person.sees("saved and live", ".said")
+    for path, question in ((rule, "Revert to the preset"), ("/pipelines/1", "Delete this pipeline")):
+        person.go(path)
+        person.ask(question)
+        eventually(lambda: person.driver.execute_script(IN_SIGHT), words=lambda path=path: path)
+        assert person.barriers() == []
+    person.go(rule)
+    person.ask("Revert to the preset")
+    person.press("Revert")
+    person.sees("as in the preset again", ".said")
 
 
 def test_everything_can_be_reached_by_keyboard(person: Person) -> None:
