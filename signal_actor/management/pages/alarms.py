@@ -16,7 +16,13 @@ room = Room("settings")
 FIELDS: forms.Fields = [
     {"key": key, "label": label, "type": kind, "required": None, "unit": unit, "help": about}
     for key, label, kind, unit, about in (
-        ("success_rate", "Success rate below", "number", "of 1", "Share of requests that a vendor took. 0: off."),
+        (
+            "success_rate",
+            "Success rate below",
+            "number",
+            "",
+            "Share of requests that a vendor took, from 0 to 1. 0: off.",
+        ),
         ("success_rate_minutes", "Measured over", "number", "minutes", "The newest ones."),
         ("success_rate_requests", "With at least", "number", "requests", "Fewer say nothing."),
         ("backlog_seconds", "Backlog older than", "number", "seconds", "Something waits for longer. 0: off."),

@@ -145,7 +145,7 @@ async def setup(visit: Visit, id: int) -> Response:
         pipeline=found,
         integrations=[each for each in await sight.everything(visit.office) if each.shown.pipeline_id == id],
         at=at,
-        tag=f'<script src="{at.origin}/datafly.js" data-pipeline-key="{key}" async></script>',
+        tag=f'<script src="{at.origin}/datafly.js" data-pipeline-key="{key}"></script>',
         curl=f"curl {at.origin}/v1/t \\\n  -H 'Authorization: Bearer {key}' \\\n  -d '{body}'",
     )
 

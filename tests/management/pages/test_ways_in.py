@@ -9,7 +9,7 @@ import pytest
 
 from signal_actor.management.sessions import own_path
 from tests.management.pages.house import House
-from tests.management.pages.person import Person
+from tests.management.pages.person import Person, eventually
 
 ASKED = "/events?event=Product%20Viewed&integration=shop%2Fometria"
 
@@ -47,7 +47,7 @@ def test_logging_in_leads_to_what_was_asked_for(person: Person, house: House) ->
     person.sees("unknown or revoked")
     person.fill("Token", token(house))
     person.press("Log in")
-    assert person.driver.current_url == house.admin + ASKED
+    eventually(lambda: person.driver.current_url == house.admin + ASKED)
     person.complaints()
 
 
@@ -55,7 +55,7 @@ def test_a_link_on_another_site_finds_the_session(person: Person, house: House, 
     person.go(elsewhere)
     person.follow("See it")
     person.sees("Event Debugger", "h1")
-    assert person.driver.current_url == house.admin + ASKED
+    eventually(lambda: person.driver.current_url == house.admin + ASKED)
 
 
 def test_who_has_no_session_logs_in_after_such_a_link(person: Person, house: House, elsewhere: str) -> None:
@@ -65,7 +65,13 @@ def test_who_has_no_session_logs_in_after_such_a_link(person: Person, house: Hou
     person.sees("Log in to see where yours are")
     person.fill("Token", token(house))
     person.press("Log in")
-    assert person.driver.current_url == house.admin + ASKED
+    eventually(lambda: person.driver.current_url == house.admin + ASKED)
+
+
+def test_a_page_whose_session_has_ended_leads_to_the_login(person: Person, house: House) -> None:
+    person.go("/integrations")
+    person.driver.delete_all_cookies()
+    eventually(lambda: person.driver.current_url == house.admin + "/login?next=/integrations")
 
 
 @pytest.mark.parametrize(
