@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -135,10 +135,10 @@ class Person:
 
 
 def eventually(check: Callable[[], Any], seconds: float = PATIENCE, words: Callable[[], str] = str) -> Any:
-    """What `check` returns once it is true. A page may change while it is read."""
+    """What `check` returns once it is true. A page may change while it is read, which the driver calls many names."""
     end = time.monotonic() + seconds
     while True:
-        with suppress(StaleElementReferenceException):
+        with suppress(WebDriverException):
             if found := check():
                 return found
         assert time.monotonic() < end, words()
