@@ -39,6 +39,9 @@ def _greet(demo: Demo) -> None:
     click.echo(f"Shop         {demo.shop}/")
     click.echo(f"Management   {demo.login()}")
     click.echo(f"Database     {demo.database}")
+    click.echo("\nTo install one more from the Integration Library, what the fake vendors want:")
+    for fake in demo.sandbox.vendors.values():
+        click.echo("  ".join([f"  {fake.slug:<11}", *(f"{key}: {value}" for key, value in fake.hint.items())]))
     click.echo(f"\nEvents go to {demo.ready.ingest} with the pipeline key {KEY}. Ctrl-C ends it all.\n")
 
 

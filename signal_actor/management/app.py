@@ -126,5 +126,5 @@ def _answer_errors(quart: App) -> None:
 def _error(status: int, code: str, message: str) -> Response:
     """In the contract's shape; for a person at a browser as a page."""
     if "text/html" in request.headers.get("Accept", "") and not request.path.startswith(f"{routes.PREFIX}/"):
-        return Response(pages.stray_page(message), status, content_type="text/html; charset=utf-8")
+        return Response(pages.stray_page(status, message), status, content_type="text/html; charset=utf-8")
     return json_response(status, {"error": code, "code": code, "message": message})

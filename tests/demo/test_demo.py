@@ -61,6 +61,7 @@ def test_it_says_where_everything_is_and_ends_with_ctrl_c(process: Process) -> N
     for vendor in VENDORS:
         process.said(f"<- {vendor}")
     assert [line.split()[0] for line in process.lines[:3]] == ["Shop", "Management", "Database"]
+    assert process.said("  ometria").split()[1::2] == ["api_key:", "endpoint:"], "what the Library's form wants"
     with httpx.Client(follow_redirects=False, trust_env=False) as client:
         assert client.get(process.address("Management")).status_code == 303
         assert client.get(process.address("Management")).status_code == 401, "the link was used"

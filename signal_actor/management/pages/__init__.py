@@ -35,6 +35,7 @@ ROOMS = (
     alarms.room,
     access.room,
 )
+TITLES = {404: ("Not found", "There is no such page here. It may have been removed, or the address has a slip.")}
 
 
 def blueprint(office: Office) -> Blueprint:
@@ -46,11 +47,12 @@ def blueprint(office: Office) -> Blueprint:
     return routes
 
 
-def stray_page(message: str) -> str:
+def stray_page(status: int, message: str) -> str:
     """What a browser is shown where there is no page, or where one failed."""
-    return render("alone.html", title="That did not work", message=message)
+    title, words = TITLES.get(status, ("That did not work", message))
+    return render("alone.html", title=title, message=words)
 
 
-async def login_page(problem: str | None) -> str:
-    """The login form; `problem` says why the last try failed."""
-    return render("login.html", problem=problem)
+def login_page(problem: str | None, path: str) -> str:
+    """The login form; `problem` says why the last try failed, `path` is where it leads."""
+    return render("login.html", problem=problem, path=path)

@@ -14,16 +14,28 @@ from signal_actor.management.pages.desk import Room, Visit
 room = Room("settings")
 
 FIELDS: forms.Fields = [
-    {"key": key, "label": label, "type": kind, "required": None, "help": about}
-    for key, label, kind, about in (
-        ("success_rate", "Success rate below", "number", "Share of requests that a vendor took, 0 to 1. 0: off."),
-        ("success_rate_minutes", "Measured over", "number", "Minutes."),
-        ("success_rate_requests", "With at least", "number", "Requests; fewer say nothing."),
-        ("backlog_seconds", "Backlog older than", "number", "Seconds. 0: off."),
-        ("dead_letters", "Dead letters", "number", "Of one integration in an hour. 0: off."),
-        ("no_traffic_minutes", "No traffic for", "number", "Minutes, in a pipeline that had events. 0: off."),
-        ("disk_free_bytes", "Free disk below", "number", "Bytes. 0: off."),
-        ("webhook", "Tell this address", "url", "Gets a POST with a sentence when an alarm begins and when it ends."),
+    {"key": key, "label": label, "type": kind, "required": None, "unit": unit, "help": about}
+    for key, label, kind, unit, about in (
+        (
+            "success_rate",
+            "Success rate below",
+            "number",
+            "",
+            "Share of requests that a vendor took, from 0 to 1. 0: off.",
+        ),
+        ("success_rate_minutes", "Measured over", "number", "minutes", "The newest ones."),
+        ("success_rate_requests", "With at least", "number", "requests", "Fewer say nothing."),
+        ("backlog_seconds", "Backlog older than", "number", "seconds", "Something waits for longer. 0: off."),
+        ("dead_letters", "Dead letters", "number", "an hour", "Of one integration. 0: off."),
+        ("no_traffic_minutes", "No traffic for", "number", "minutes", "In a pipeline that had events. 0: off."),
+        ("disk_free_bytes", "Free disk below", "number", "bytes", "0: off."),
+        (
+            "webhook",
+            "Tell this address",
+            "url",
+            "",
+            "Gets a POST with a sentence when an alarm begins and when it ends.",
+        ),
     )
 ]
 

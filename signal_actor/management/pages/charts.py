@@ -6,8 +6,22 @@ from datetime import UTC, datetime
 
 WIDTH = 480.0  # user units; about what one takes up on a screen, so that its texts keep their size
 GAP = 1.0  # between bars
-DAY = 86_400_000
-NICE = (1, 2, 2.5, 5, 10)
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+ROUND = (
+    MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    4 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+    DAY,
+    2 * DAY,
+    5 * DAY,
+)
+NICE = (1, 2, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,7 @@ def bars(slots: Sequence[int], stacks: Mapping[int, Mapping[str, int]], *, step:
             if count:
                 title = f"{stamp(slot, step)}: {count:,}"
                 boxes.append(Box(index * each, round(at, 2), max(each - GAP, 0.8), round(tall, 2), tone, title))
-    return Plot(boxes, _ticks(slots, each, step), [(0, f"{top:,.0f}"), (height / 2, _half(top))], height)
+    return Plot(boxes, _ticks(slots, each, step), [(0, f"{top:,.0f}"), (height / 2, f"{top / 2:,.0f}")], height)
 
 
 def share(parts: Sequence[tuple[str, int]], width: float = WIDTH) -> list[Box]:
@@ -70,9 +84,9 @@ def line(values: Sequence[float], width: float = 120.0, height: float = 26.0) ->
 
 
 def nice(value: float) -> float:
-    """The next round number, at least 4."""
+    """The next round number whose half is whole, at least 4: it is events that are counted."""
     size: int = 10 ** (len(str(int(max(value, 1)))) - 1)
-    return max(next(size * each for each in NICE if size * each >= value), 4)
+    return max(next(size * each for each in NICE if size * each >= value and size * each % 2 == 0), 4)
 
 
 def stamp(ms: int, step: int) -> str:
@@ -81,17 +95,12 @@ def stamp(ms: int, step: int) -> str:
     return moment.strftime("%d %b" if step >= DAY else "%d %b %H:%M")
 
 
-def _half(top: float) -> str:
-    return f"{top / 2:,.0f}" if top % 2 == 0 else f"{top / 2:,.1f}"
-
-
 def _ticks(slots: Sequence[int], each: float, step: int) -> list[tuple[float, str]]:
-    """At most six, at even distances."""
-    every = max(-(-len(slots) // 6), 1)
-    span = len(slots) * step
-    form = "%H:%M" if span <= 2 * DAY else "%d %b"
+    """At most seven, at round times."""
+    every = next((size for size in ROUND if size >= step and len(slots) * step <= 7 * size), 7 * DAY)
+    form = "%H:%M" if every < DAY else "%d %b"
     return [
         (index * each, datetime.fromtimestamp(slot / 1000, UTC).strftime(form))
         for index, slot in enumerate(slots)
-        if index % every == 0
+        if slot % every == 0 and index * each < WIDTH - 30  # else it would hang over the edge
     ]

@@ -9,7 +9,7 @@ from quart import Response
 from signal_actor.errors import Refusal, SignalError
 from signal_actor.management.api.events import one as told_of
 from signal_actor.management.api.mappings import Preview, PreviewOf, preview
-from signal_actor.management.pages import sight, verdicts
+from signal_actor.management.pages import places, sight, verdicts
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.store import identities, letters, search
 from signal_actor.store.letters import Filter
@@ -19,11 +19,12 @@ room = Room("events")
 LIMIT = 50
 TYPES = ("page", "track", "identify", "group", "alias", "screen")
 FIELDS = Wanted.__slots__
+URGENCY = ("dead", "pending", "leased", "skipped", "done")  # what somebody at 3 a.m. looks for comes first
 
 
 @room.get("/events")
 async def searched(visit: Visit) -> Response:
-    given = {name: text for name in FIELDS if (text := visit.args.get(name, "").strip())}
+    given = places.meant({name: text for name in FIELDS if (text := visit.args.get(name, "").strip())})
     before = visit.args.get("before", "")
     problem, found, following = "", list[dict[str, Any]](), None
     try:
@@ -40,9 +41,8 @@ async def searched(visit: Visit) -> Response:
         events=found,
         older=f"/events?{urlencode({**given, 'before': following})}" if following is not None else None,
         types=TYPES,
-        pipelines=[(each.slug, each.name) for each in visit.office.live().pipelines.values()],
-        integrations=sorted({each.slug for each in visit.office.live().integrations.values()}),
-        before=before,
+        places=places.groups(visit.office.live()),
+        place=places.place(given),
     )
 
 
@@ -56,12 +56,13 @@ async def story(visit: Visit, id: str) -> Response:
         of = sights.get((told.pipeline, delivery.integration))
         mapped = await _mapped(visit, of, told.event_id)
         fates.append(verdicts.told(told, delivery, own, of, mapped))
+    fates.sort(key=lambda fate: (URGENCY.index(fate.delivery.state), fate.of.name if fate.of else ""))
     return visit.show(
         "event.html",
         event=told,
         fates=fates,
         consent_now=visit.office.database.read(identities.consent_now, told.event_id),
-        default_consent=_default_consent(visit, told.pipeline),
+        **_pipeline(visit, told.pipeline),
     )
 
 
@@ -85,6 +86,9 @@ async def _mapped(visit: Visit, of: sight.Sight | None, event_id: int) -> Previe
         return None
 
 
-def _default_consent(visit: Visit, pipeline: str) -> str:
-    found = [each for each in visit.office.live().pipelines.values() if each.slug == pipeline]
-    return found[0].settings.default_consent if found else "granted"
+def _pipeline(visit: Visit, slug: str) -> dict[str, Any]:
+    """Where the event came in, if that is still there."""
+    for pipeline in visit.office.live().pipelines.values():
+        if pipeline.slug == slug:
+            return {"pipeline_id": pipeline.id, "default_consent": pipeline.settings.default_consent}
+    return {"pipeline_id": None, "default_consent": "granted"}

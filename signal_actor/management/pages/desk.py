@@ -48,6 +48,7 @@ class Visit:
             "here": request.full_path.rstrip("?"),
             "said": unquote(request.cookies.get(SAID, ""))[:SAID_CHARACTERS],
             "unpublished": unpublished(self.office),
+            "to_the_tag": to_the_tag(self.office),
         }
         answer = html(status, render(template, **frame, **values))
         if frame["said"]:
@@ -110,6 +111,26 @@ def unpublished(office: Office) -> list[tuple[int, str]]:
     ]
 
 
+def to_the_tag(office: Office) -> str:
+    """Where the script tag is; with several pipelines, or none, a person has to choose or make one first."""
+    there = list(office.live().pipelines)
+    return f"/pipelines/{there[0]}" if len(there) == 1 else "/pipelines"
+
+
+def _stranger() -> Response:
+    """To the login, which leads back here.
+
+    A link on another site comes without the session's cookie, which is SameSite=Strict. A page of our own that loads
+    itself again brings it, if there is one.
+    """
+    here = request.full_path.rstrip("?")
+    if request.method != "GET":
+        return see_other("/login")
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return html(200, render("bounce.html", here=here))
+    return see_other("/login" if here == "/" else f"/login?next={quote(here, safe='/')}")
+
+
 def _view(handler: Handler, role: Role, section: str, office: Office) -> Handler:
     async def view(**path: Any) -> Response:
         form: MultiDict[str, str] = MultiDict()
@@ -121,7 +142,7 @@ def _view(handler: Handler, role: Role, section: str, office: Office) -> Handler
         except Refusal as error:
             return html(error.status, render("alone.html", title="That did not work", message=error.message))
         if caller is None:
-            return see_other("/login")
+            return _stranger()
         visit = Visit(office, caller, section, form, request.args)
         if not caller.may(role):
             return visit.show(

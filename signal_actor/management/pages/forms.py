@@ -12,14 +12,14 @@ from signal_actor.store.integrations import MASK
 Fields = Sequence[Mapping[str, Any]]
 
 DELIVERY: Fields = [
-    {"key": key, "label": label, "type": "number", "required": False, "help": about}
-    for key, label, about in (
-        ("request_timeout_seconds", "Request timeout", "Seconds until an unanswered request counts as failed."),
-        ("retry_base_seconds", "First retry after", "Seconds; each further retry waits about twice as long."),
-        ("retry_cap_seconds", "Longest wait between retries", "Seconds."),
-        ("retry_window_seconds", "Give up after", "Seconds after acceptance; then the event becomes a dead letter."),
-        ("max_in_flight", "Requests at a time", "1 to 32."),
-        ("probe_seconds", "Probe every", "Seconds between tries while the integration is paused by itself."),
+    {"key": key, "label": label, "type": "number", "required": False, "unit": unit, "help": about}
+    for key, label, unit, about in (
+        ("request_timeout_seconds", "Request timeout", "seconds", "Then an unanswered request counts as failed."),
+        ("retry_base_seconds", "First retry after", "seconds", "Each further retry waits about twice as long."),
+        ("retry_cap_seconds", "Longest wait between retries", "seconds", "However often it failed."),
+        ("retry_window_seconds", "Give up after", "seconds", "Counted from acceptance; then it is a dead letter."),
+        ("max_in_flight", "Requests at a time", "requests", "1 to 32."),
+        ("probe_seconds", "Probe every", "seconds", "While the integration is paused by itself."),
     )
 ]
 

@@ -20,17 +20,21 @@ NEWEST = 8
 
 @room.get("/integrations")
 async def mine(visit: Visit) -> Response:
-    return visit.show("integrations.html", sights=await sight.everything(visit.office))
+    sights = await sight.everything(visit.office)
+    troubled = [each for each in sights if each.health in ("misconfigured", "retrying") or each.backlog["dead"]]
+    return visit.show("integrations.html", sights=sights, troubled=troubled)
 
 
 @room.get("/integrations/<int:id>")
 async def status(visit: Visit, id: int) -> Response:
     found = await sight.one(visit.office, id)
     wanted = Filter(pipeline=found.pipeline, integration=found.shown.slug)
+    newest = await visit.office.database.search(letters.newest, wanted, limit=NEWEST)
     return visit.show(
         "integration.html",
         sight=found,
-        newest=await visit.office.database.search(letters.newest, wanted, limit=NEWEST),
+        newest=newest,
+        last_words=next((item["last_error"] for item in newest if item["state"] == "dead"), None),
         now=visit.office.now(),
     )
 
@@ -49,7 +53,7 @@ async def resume(visit: Visit, id: int) -> Response:
 
 @room.post("/integrations/<int:id>/test")
 async def test(visit: Visit, id: int) -> Response:
-    found = await sight.one(visit.office, id)
+    found = await sight.served(visit.office, id)
     tested = await send_test(visit.office, visit.caller, id, TestEvent())
     status = tested.response["status"] if tested.response else None
     said = tested.response["body"] if tested.response else ""
@@ -69,7 +73,7 @@ async def remove(visit: Visit, id: int) -> Response:
 
 @room.get("/integrations/<int:id>/settings", role="editor")
 async def settings(visit: Visit, id: int) -> Response:
-    found = await sight.one(visit.office, id)
+    found = await sight.served(visit.office, id)
     table = found.shown.table
     values = {
         "name": table["name"],
@@ -82,7 +86,7 @@ async def settings(visit: Visit, id: int) -> Response:
 
 @room.post("/integrations/<int:id>/settings")
 async def save(visit: Visit, id: int) -> Response:
-    found = await sight.one(visit.office, id)
+    found = await sight.served(visit.office, id)
     fields = form.fields(found.vendor)
     publish = visit.form.get("publish") != "later"
     patch = {

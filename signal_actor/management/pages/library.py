@@ -1,5 +1,6 @@
 """Library: every destination there is, by category, and the form that installs one."""
 
+from itertools import count
 from typing import Any
 
 from quart import Response
@@ -33,7 +34,7 @@ async def library(visit: Visit) -> Response:
 @room.get("/integrations/library/<vendor>")
 async def book(visit: Visit, vendor: str) -> Response:
     destination = _found(vendor)
-    values = {"name": destination.name, "variant": "default", "pipeline": visit.args.get("pipeline", "")}
+    values = {"name": _name(visit, destination), "variant": "default", "pipeline": visit.args.get("pipeline", "")}
     return _form(visit, destination, values, list(destination.consent), list(KINDS), forms.Wrong())
 
 
@@ -94,6 +95,13 @@ def _form(
     )
 
 
+def _name(visit: Visit, destination: Destination[Any]) -> str:
+    """The vendor's name, numbered if an integration has it already."""
+    taken = {each.name for each in visit.office.live().integrations.values() if not each.removed}
+    names = (destination.name if number == 1 else f"{destination.name} {number}" for number in count(1))
+    return next(name for name in names if name not in taken)
+
+
 def _found(vendor: str) -> Destination[Any]:
     if vendor not in destinations():
         raise Refusal(404, "not_found", f"There is no {vendor[:80]} in the library.")
@@ -125,7 +133,8 @@ def _sends(destination: Destination[Any], kind: str) -> bool:
 def _switched_off(destination: Destination[Any], variant: str, sent: list[str]) -> dict[str, Any]:
     """The mapping changes that keep back the types of events that a person did not choose."""
     document = destination.variants.get(variant, {})
-    changes: dict[str, Any] = {kind: OFF for kind in KINDS if kind != "track" and kind not in sent and kind in document}
+    offered = [kind for kind in KINDS if kind != "track" and kind in document and _sends(destination, kind)]
+    changes: dict[str, Any] = {kind: OFF for kind in offered if kind not in sent}
     if "track" not in sent:
         changes |= {"other": OFF, "track": dict.fromkeys(document.get("track", {}), OFF)}
     return mapping.difference(document, mapping.merge(document, changes)) if changes else {}

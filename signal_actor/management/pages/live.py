@@ -2,6 +2,7 @@
 
 from quart import Response
 
+from signal_actor.management.pages import places
 from signal_actor.management.pages.debugger import TYPES
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.store import search
@@ -18,6 +19,5 @@ async def live(visit: Visit) -> Response:
         "live.html",
         events=found,
         types=TYPES,
-        pipelines=[(each.slug, each.name) for each in visit.office.live().pipelines.values()],
-        integrations=sorted({each.slug for each in visit.office.live().integrations.values() if not each.removed}),
+        places=places.groups(visit.office.live()),
     )

@@ -21,14 +21,14 @@ SPARE_ROWS = 2  # empty rows, for those without a script
 
 @room.get("/mappings")
 async def overview(visit: Visit) -> Response:
-    sights = await sight.everything(visit.office)
+    sights = [each for each in await sight.everything(visit.office) if not each.missing]
     changed = {each.shown.id: sum(line.changed for line in rules.lines(*_documents(each))) for each in sights}
     return visit.show("mappings.html", sights=sights, changed=changed)
 
 
 @room.get("/integrations/<int:id>/mappings")
 async def listed(visit: Visit, id: int) -> Response:
-    found = await sight.one(visit.office, id)
+    found = await sight.served(visit.office, id)
     return visit.show("mapping_rules.html", sight=found, lines=rules.lines(*_documents(found)))
 
 
@@ -48,15 +48,15 @@ async def revert(visit: Visit, id: int) -> Response:
 
 @room.get("/integrations/<int:id>/mappings/rule")
 async def rule(visit: Visit, id: int) -> Response:
-    found, key = await sight.one(visit.office, id), _key(visit)
+    found, key = await sight.served(visit.office, id), _key(visit)
     document, variant = _documents(found)
     return await _editor(visit, found, key, rules.of(document, key) or rules.of(variant, key) or {})
 
 
 @room.post("/integrations/<int:id>/mappings/rule", role="viewer")
 async def edited(visit: Visit, id: int) -> Response:
-    """Previews, for everybody; saves and reverts, for editors."""
-    found, key = await sight.one(visit.office, id), _key(visit)
+    """Previews and gives a row back its preset, for everybody; saves and reverts, for editors."""
+    found, key = await sight.served(visit.office, id), _key(visit)
     document, variant = _documents(found)
     do = visit.form.get("do", "preview")
     if do != "preview" and not visit.caller.may("editor"):
@@ -66,6 +66,8 @@ async def edited(visit: Visit, id: int) -> Response:
         await _save(visit, id, rules.changes(variant, wanted), publish=True)
         return visit.go(f"/integrations/{id}/mappings", f"{rules.label(key)} is as in the preset again.")
     written = rules.read(visit.form, rules.of(variant, key))
+    if target := visit.form.get("restore"):
+        return await _editor(visit, found, key, rules.restored(written, rules.of(variant, key), target))
     changes = rules.changes(variant, rules.having(document, key, written))
     if do == "preview":
         return await _editor(visit, found, key, written, changes=changes, event=visit.form.get("event_id", ""))

@@ -6,12 +6,11 @@ from typing import Any
 from quart import Response
 
 from signal_actor.errors import ConfigurationError
-from signal_actor.management.pages import forms
+from signal_actor.management.pages import forms, sight
+from signal_actor.management.pages.address import address
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.store import keys
 from signal_actor.store import pipelines as store
-from signal_actor.store.integrations import Shown as ShownIntegration
-from signal_actor.store.integrations import listed as integrations
 from signal_actor.store.pipelines import Shown
 
 room = Room("pipelines")
@@ -47,7 +46,8 @@ FIELDS: forms.Fields = [
         "label": "Rate limit",
         "type": "number",
         "required": True,
-        "help": "Accepted events a second.",
+        "unit": "events a second",
+        "help": "What is above it is answered with 429, and browsers send it again.",
     },
     {
         "key": "cookie_domain",
@@ -102,7 +102,8 @@ BROWSER: forms.Fields = [
         "label": "Send after",
         "type": "number",
         "required": None,
-        "help": "Milliseconds that events wait for company.",
+        "unit": "milliseconds",
+        "help": "So long events wait for company.",
     },
     {"key": "batch_size", "label": "Events at a time", "type": "number", "required": None, "help": "1 to 100."},
 ]
@@ -137,14 +138,15 @@ async def create(visit: Visit) -> Response:
 async def setup(visit: Visit, id: int) -> Response:
     found = _found(visit, id)
     key = found.keys[0] if found.keys else "YOUR_PIPELINE_KEY"
-    ingest = visit.office.ingest()
+    at = address(visit.args.get("at", "").strip(), found.settings.cookie_domain, visit.office.ingest())
     body = json.dumps({"type": "track", "event": "Hello", "anonymousId": "test-1", "properties": {"price": 49.99}})
     return visit.show(
         "pipeline.html",
         pipeline=found,
-        integrations=_integrations(visit, found),
-        tag=f'<script src="{ingest}/datafly.js" data-pipeline-key="{key}"></script>',
-        curl=f"curl {ingest}/v1/t \\\n  -H 'Authorization: Bearer {key}' \\\n  -d '{body}'",
+        integrations=[each for each in await sight.everything(visit.office) if each.shown.pipeline_id == id],
+        at=at,
+        tag=f'<script src="{at.origin}/datafly.js" data-pipeline-key="{key}"></script>',
+        curl=f"curl {at.origin}/v1/t \\\n  -H 'Authorization: Bearer {key}' \\\n  -d '{body}'",
     )
 
 
@@ -206,7 +208,3 @@ def _settings(visit: Visit, found: Shown, values: dict[str, str], wrong: forms.W
 
 def _found(visit: Visit, id: int) -> Shown:
     return visit.office.database.read(store.shown, id, visit.office.box)
-
-
-def _integrations(visit: Visit, pipeline: Shown) -> list[ShownIntegration]:
-    return visit.office.database.read(integrations, visit.office.box, pipeline=pipeline.slug)

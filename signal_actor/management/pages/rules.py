@@ -116,6 +116,14 @@ def read(form: MultiDict[str, str], before: Rule | None) -> dict[str, Any]:
     return rule | ({"fields": fields} if fields else {})
 
 
+def restored(rule: Rule, before: Rule | None, target: str) -> dict[str, Any]:
+    """The rule with one row as the variant has it."""
+    then = _fields(before)
+    if target not in then:
+        return dict(rule)
+    return {**rule, "fields": {**_fields(rule), target: then[target]}}
+
+
 def _read_row(form: MultiDict[str, str], number: int) -> Any:
     paths = [path.strip() for path in form.get(f"source-{number}", "").split(",") if path.strip()]
     row: dict[str, Any] = {}

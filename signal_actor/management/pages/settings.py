@@ -19,13 +19,13 @@ room = Room("settings")
 
 PACKAGES = ("trio", "hypercorn", "quart-trio", "httpx", "pydantic", "cryptography")
 RETENTION: forms.Fields = [
-    {"key": key, "label": label, "type": "number", "required": None, "help": about}
-    for key, label, about in (
-        ("done_days", "Delivered and skipped events", "Days that they stay searchable."),
-        ("dead_days", "Dead letters", "Days that they can be replayed."),
-        ("dedupe_hours", "De-duplication", "Hours in which a repeated messageId is recognised, at the least."),
-        ("max_bytes", "Largest database file", "Bytes; above it new events are refused with 503. 0: no bound."),
-        ("min_free_bytes", "Free disk to keep", "Bytes; below it new events are refused with 503."),
+    {"key": key, "label": label, "type": "number", "required": None, "unit": unit, "help": about}
+    for key, label, unit, about in (
+        ("done_days", "Delivered and skipped events", "days", "So long they stay searchable."),
+        ("dead_days", "Dead letters", "days", "So long they can be replayed."),
+        ("dedupe_hours", "De-duplication", "hours", "So long a repeated messageId is recognised, at the least."),
+        ("max_bytes", "Largest database file", "bytes", "Above it new events are refused with 503. 0: no bound."),
+        ("min_free_bytes", "Free disk to keep", "bytes", "Below it new events are refused with 503."),
     )
 ]
 

@@ -1,17 +1,20 @@
 """Sight: what several pages show of an integration, gathered once."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from signal_actor.destinations.base import Advice, Destination
+from signal_actor.destinations.base import Advice, Destination, Limits, Settings
 from signal_actor.destinations.registry import destinations
-from signal_actor.errors import Refusal
+from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.management.office import Office
 from signal_actor.store import figures, integrations, tally
 from signal_actor.store.integrations import Shown
 
+MISSING = "Install the package again where Signal Actor runs and start it anew, or remove the integration. All waits."
+UNFIT = "Go through its settings and save them."
 NOTHING = {"pending": 0, "leased": 0, "done": 0, "skipped": 0, "dead": 0, "oldest": 0}
 
 
@@ -23,25 +26,37 @@ class Sight:
     shown: Shown
     pipeline: str
     pipeline_name: str
-    vendor: Destination[Any]
+    vendor: Destination[Any]  # a stand-in that knows nothing if the vendor's package is not installed
     backlog: dict[str, int]
+    unfit: str | None = None  # why it cannot be served at all: what is stored does not fit the vendor's code of today
 
     @property
     def name(self) -> str:
         return str(self.shown.table["name"])
 
     @property
+    def missing(self) -> bool:
+        """Whether the vendor's package is not installed."""
+        return self.shown.table["vendor"] not in destinations()
+
+    @property
     def health(self) -> str:
         """One word for how it is doing."""
-        return self.shown.health if self.shown.table["enabled"] else "disabled"
+        if not self.shown.table["enabled"]:
+            return "disabled"
+        return "misconfigured" if self.unfit and self.shown.health != "paused" else self.shown.health
 
     @property
     def cause(self) -> str:
-        return split_reason(self.vendor, self.shown.health_reason)[0]
+        if self.missing:
+            return f"There is no vendor “{self.vendor.slug}” here: the package that brought it is not installed."
+        return self.unfit or split_reason(self.vendor, self.shown.health_reason)[0]
 
     @property
     def remedy(self) -> str:
-        return split_reason(self.vendor, self.shown.health_reason)[1]
+        if self.missing:
+            return MISSING
+        return UNFIT if self.unfit else split_reason(self.vendor, self.shown.health_reason)[1]
 
     @property
     def open(self) -> int:
@@ -58,13 +73,14 @@ async def everything(office: Office) -> list[Sight]:
         Sight(
             shown,
             *names[shown.pipeline_id],
-            destinations()[shown.table["vendor"]],
+            destinations().get(shown.table["vendor"]) or _stand_in(shown.table["vendor"]),
             {**NOTHING, **backlog.get(shown.id, {})},
+            _unfit(office, shown.id),
         )
         for shown in found
-        if shown.table["vendor"] in destinations() and shown.pipeline_id in names
+        if shown.pipeline_id in names
     ]
-    return sorted(sights, key=lambda sight: (sight.pipeline_name, sight.name))
+    return sorted(sights, key=lambda sight: (sight.pipeline_name, _natural(sight.name)))
 
 
 async def one(office: Office, integration_id: int) -> Sight:
@@ -73,6 +89,14 @@ async def one(office: Office, integration_id: int) -> Sight:
         if sight.shown.id == integration_id:
             return sight
     raise Refusal(404, "not_found", f"There is no integration {integration_id}. It may have been removed.")
+
+
+async def served(office: Office, integration_id: int) -> Sight:
+    """An integration whose vendor's code is there. Raises Refusal (404, 409)."""
+    found = await one(office, integration_id)
+    if found.missing:
+        raise Refusal(409, "vendor_missing", f"{found.cause} {MISSING}")
+    return found
 
 
 def split_reason(vendor: Destination[Any], reason: str | None) -> tuple[str, str]:
@@ -95,6 +119,25 @@ def advised(vendor: Destination[Any], status: int | None, said: str) -> Advice |
 def silent(vendor: Destination[Any]) -> Sequence[Advice]:
     """Rows about what no answer shows: the vendor took the event, and yet it is not where it should be."""
     return [advice for advice in vendor.troubleshooting if advice.status is None or advice.status < 300]
+
+
+def _natural(name: str) -> list[str]:
+    """Shop 2 comes before Shop 10, as people count."""
+    return [part.zfill(9) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
+
+
+def _stand_in(slug: str) -> Destination[Any]:
+    """A vendor of which nothing is known but its name."""
+    return Destination(slug, slug, "", "", Settings, {}, (), Limits(), _absent, _absent, _absent)
+
+
+def _absent(*_: Any) -> NoReturn:
+    raise ConfigurationError("The vendor's package is not installed.")
+
+
+def _unfit(office: Office, integration_id: int) -> str | None:
+    live = office.live().integrations.get(integration_id)
+    return live.health_reason if live is not None and live.settings is None else None
 
 
 def _backlog(connection: sqlite3.Connection) -> dict[int, dict[str, int]]:

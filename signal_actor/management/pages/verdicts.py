@@ -48,7 +48,8 @@ def told(
     event: Story, delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None, preview: Preview | None
 ) -> Fate:
     """Everything there is to say."""
-    steps = [*_advised(attempts, of), *_reasons(event, delivery, of), *_missing(delivery, of, preview)]
+    found = [*_advised(attempts, of), *_reasons(event, delivery, of), *_missing(delivery, of, preview)]
+    steps = list({step.text: step for step in reversed(found)}.values())[::-1]  # each is said once, the first time
     done = delivery.state == "done" and of is not None
     silent = sight.silent(of.vendor) if of is not None and done else []
     said = {step.symptom for step in steps}
@@ -77,6 +78,8 @@ def _sentence(delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None)
 def _waiting(delivery: Delivery, attempts: Sequence[Attempt], of: Sight | None, name: str) -> str:
     if of is not None and of.health in ("paused", "misconfigured"):
         return f"Waits, because {name} is {'paused' if of.health == 'paused' else 'paused by itself'}. It is not lost."
+    if of is not None and of.health == "retrying" and not attempts:
+        return f"Waits, because {name} fails at the moment: {of.cause} It is tried again by itself."
     if delivery.last_error or attempts:
         return f"The last try failed and the next is planned. {delivery.last_error or ''}".strip()
     return "Waits for its turn, behind an earlier event of the same visitor or the one that is being sent."

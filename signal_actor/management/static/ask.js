@@ -14,3 +14,8 @@ document.addEventListener("click", (event) => {
     if (!details.contains(event.target)) details.open = false;
   }
 });
+
+// What opens at the lower edge of the window is brought into it. (The event does not bubble, so it is captured.)
+document.addEventListener("toggle", ({ target }) => {
+  if (target.open && target.matches("[data-ask]")) target.querySelector(".sheet").scrollIntoView({ block: "nearest" });
+}, true);

@@ -11,6 +11,7 @@ const filters = document.querySelector("#filters");
 const pulse = document.querySelector("#pulse");
 const pause = document.querySelector("#pause");
 const counts = document.querySelector("#counts");
+const none = document.querySelector("#none");
 
 const rows = new Map(); // event id -> {item, data, fates}
 const held = [];
@@ -23,15 +24,29 @@ function element(tag, className, text) {
   return made;
 }
 
-function matches({ data, fates }) {
-  const wanted = Object.fromEntries(new FormData(filters));
-  const name = (data.name ?? data.type).toLowerCase();
-  if (wanted.event && !name.includes(wanted.event.toLowerCase())) return false;
+// The integration is chosen with its pipeline, "shop/insider", or as all of a pipeline, "shop/".
+function asked() {
+  const { event, type, state, integration: place } = Object.fromEntries(new FormData(filters));
+  const [pipeline, integration] = place.split("/");
+  return { event: event.toLowerCase(), type, state, pipeline, integration };
+}
+
+function matches({ data, fates }, wanted) {
+  if (wanted.pipeline && data.pipeline !== wanted.pipeline) return false;
+  if (wanted.type && data.type !== wanted.type) return false;
+  if (!(data.name ?? data.type).toLowerCase().includes(wanted.event)) return false;
   if (wanted.integration || wanted.state) {
     const own = wanted.integration ? [fates.get(wanted.integration)] : [...fates.values()];
     return own.some((fate) => fate && (!wanted.state || fate.dataset.state === wanted.state));
   }
   return true;
+}
+
+// What the page came with is filtered, and gets its outcomes, like what comes in later.
+function adopt(item) {
+  const { event, pipeline, type } = item.dataset;
+  const fates = new Map([...item.querySelectorAll("[data-slug]")].map((fate) => [fate.dataset.slug, fate]));
+  rows.set(Number(event), { item, data: { pipeline, type, name: item.querySelector(".what").textContent }, fates });
 }
 
 function row(data) {
@@ -71,10 +86,11 @@ function show(kind, data) {
   } else {
     seen += 1;
   }
-  found.item.hidden = !matches(found);
+  found.item.hidden = !matches(found, asked());
 }
 
 function tell() {
+  none.hidden = rows.size === 0 || list.querySelector("li:not([hidden])") !== null;
   const parts = [`${seen.toLocaleString()} ${seen === 1 ? "event" : "events"} since this page was opened`];
   if (paused && held.length) parts.push(`${held.length.toLocaleString()} messages wait until you go on`);
   if (missed + lost) parts.push(`${(missed + lost).toLocaleString()} were too many to show`);
@@ -99,10 +115,9 @@ function state(text, tone) {
 function connect() {
   source?.close();
   const wanted = new URLSearchParams();
-  for (const name of ["pipeline", "type"]) {
-    const value = filters.elements[name]?.value;
-    if (value) wanted.set(name, value);
-  }
+  const { pipeline, type } = asked();
+  if (pipeline) wanted.set("pipeline", pipeline);
+  if (type) wanted.set("type", type);
   source = new EventSource(`/v1/admin/events/live?${wanted}`);
   source.onopen = () => state(paused ? "paused" : "live", paused ? "warn" : "good");
   source.onerror = () => state("connecting again", "warn");
@@ -120,18 +135,22 @@ pause.addEventListener("click", () => {
   tell();
 });
 
-filters.addEventListener("input", (event) => {
-  if (["pipeline", "type"].includes(event.target.name)) {
-    list.replaceChildren();
-    rows.clear();
-    connect();
-  }
-  for (const found of rows.values()) found.item.hidden = !matches(found);
+function filter() {
+  const wanted = asked();
+  for (const found of rows.values()) found.item.hidden = !matches(found, wanted);
+  tell();
+}
+
+filters.addEventListener("input", filter);
+filters.addEventListener("change", (event) => {
+  if (["integration", "type"].includes(event.target.name)) connect();
+  filter();
 });
 filters.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
 
+for (const item of [...list.children].reverse()) adopt(item);
 filters.hidden = pause.hidden = false;
 state("connecting", "calm");
 connect();

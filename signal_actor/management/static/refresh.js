@@ -17,6 +17,7 @@ function keepOpen(region, next) {
 async function refresh() {
   if (document.hidden) return;
   const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (response?.redirected) location.reload(); // to the login, because the session has ended
   if (!response?.ok || response.redirected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const region of regions) {

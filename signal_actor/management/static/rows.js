@@ -18,12 +18,10 @@ function tidy(row) {
   box.replaceWith(button);
 }
 
+// At once, where a page without scripts asks the server.
 function offerPreset(row) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "small";
-  button.textContent = "Use the preset's";
-  button.addEventListener("click", () => {
+  row.querySelector("button[name='restore']").addEventListener("click", (event) => {
+    event.preventDefault();
     const values = JSON.parse(row.dataset.preset);
     for (const [index, name] of ["target", "source", "convert", "default", "required"].entries()) {
       const field = row.querySelector(`[name^='${name}-']`);
@@ -33,7 +31,6 @@ function offerPreset(row) {
     row.querySelector(".was").textContent = "as in the preset, once it is saved";
     row.querySelector("input").focus();
   });
-  row.querySelector(".was").append(" ", button);
 }
 
 if (body && add) {

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -24,11 +24,11 @@ class Person:
     """A tab. Whatever the console says that it should not is in `complaints`."""
 
     def __init__(self, driver: webdriver.Chrome, house: House) -> None:
-        self.driver, self.house = driver, house
+        self.driver, self.house, self.width = driver, house, 0
         self.driver.get_log("browser")
 
     def size(self, size: tuple[int, int], *, dark: bool = False) -> None:
-        width, height = size
+        width, height = self.width, _ = size
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.cdp("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -129,15 +129,16 @@ class Person:
             if each["impact"] in SERIOUS
             for node in each["nodes"][:3]
         ]
-        wide = self.driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        # Not the window's own width: a phone makes it as wide as what hangs over.
+        wide = self.driver.execute_script("return document.documentElement.scrollWidth") - self.width
         return words + ([f"hangs over by {wide} pixels"] if wide > 0 else [])
 
 
 def eventually(check: Callable[[], Any], seconds: float = PATIENCE, words: Callable[[], str] = str) -> Any:
-    """What `check` returns once it is true. A page may change while it is read."""
+    """What `check` returns once it is true. A page may change while it is read, which the driver calls many names."""
     end = time.monotonic() + seconds
     while True:
-        with suppress(StaleElementReferenceException):
+        with suppress(WebDriverException):
             if found := check():
                 return found
         assert time.monotonic() < end, words()

@@ -20,16 +20,17 @@ def install(person: Person, house: House) -> int:
     hint = house.demo.sandbox.vendors["ometria"].hint
     person.follow("Integrations")
     person.follow("Integration Library")
-    person.follow("Install Ometria")
+    person.follow("Install another Ometria")
     person.fill("Name", "Ometria EU")
     person.fill("API key", hint["api_key"])
     person.fill("Endpoint", hint["endpoint"])
     person.choose("variant", "retail")
     person.press("Install Integration")
     person.sees("Ometria EU is installed", ".said")
-    person.sees("Healthy")
+    person.sees("Ready")
     person.press("Send a test event")
     person.sees("Test event: delivered, HTTP 202")
+    assert house.rows("select mappings from integration where name = 'Ometria EU'") == [{"mappings": "{}"}]
     return int(person.driver.current_url.split("/")[-2])
 
 
@@ -84,6 +85,7 @@ def break_the_key(person: Person, house: House, number: int) -> None:
     person.go("/events?event=Product+Viewed")
     person.click(person.all("a.what")[0])
     person.sees("Waits, because Ometria EU is paused by itself. It is not lost.")
+    assert person.text(".notice").count(KEY_REMEDY) == 1
 
 
 def mend_it(person: Person, house: House, number: int) -> None:
@@ -92,5 +94,5 @@ def mend_it(person: Person, house: House, number: int) -> None:
     person.fill("API key", house.demo.sandbox.vendors["ometria"].hint["api_key"])
     person.press("Save")
     person.sees("Healthy")
-    person.sees("nothing waits")
+    person.sees("oldest waiting none")
     assert len([r for r in house.received("ometria") if r["event_type"] == "product_seen"]) == 2

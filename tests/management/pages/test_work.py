@@ -19,7 +19,6 @@ def test_a_stranger_starts_with_the_next_step(person: Person) -> None:
     person.go("/")
     person.sees("No events in this time")
     person.follow("To the script tag")
-    person.click(person.one("a[href='/pipelines/1']"))
     assert "/datafly.js" in person.text("main pre")
     person.go("/live")
     person.sees("Waiting for the first event")
@@ -52,13 +51,25 @@ def test_dead_letters_are_found_mended_and_replayed(person: Person, house: House
     person.click(person.all("input[name^='required-']")[-1])
     person.press("Save and publish")
     person.sees("saved and live", ".said")
+    house.send("track", event="Order Completed", properties={"order_id": "O-0"})
+    eventually(lambda: house.rows("select 1 from v_dead where integration = 'ometria'"))
+    person.go(f"/integrations/{ometria['id']}/letters")
+    person.ask("Discard the ticked")
+    person.press("Discard")
+    person.sees("Nothing was ticked", ".said")
+    person.click(person.one("input[name='event_id']"))
+    person.ask("Discard the ticked")
+    person.press("Discard")
+    person.sees("1 event discarded", ".said")
+    assert not house.rows("select 1 from v_dead where integration = 'ometria'")
     house.send("track", event="Order Completed", properties={"order_id": "O-1"})
     person.go(f"/integrations/{ometria['id']}/letters")
     person.sees("properties.coupon: required", again=True)
     person.follow("Order Completed")
     person.sees("Mend the field mapping, then replay")
     person.go(rule)
-    person.press("Revert to the preset")
+    person.ask("Revert to the preset")
+    person.press("Revert")
     person.sees("as in the preset again", ".said")
     person.go(f"/integrations/{ometria['id']}/letters")
     person.ask("Replay all")
@@ -87,6 +98,24 @@ def test_a_field_goes_back_to_the_preset(person: Person, house: House) -> None:
     assert house.rows(f"select mappings from integration where id = {ometria['id']}") == [{"mappings": "{}"}]
 
 
+def test_a_field_goes_back_to_the_preset_without_scripts(scriptless: Person, house: House) -> None:
+    (ometria,) = house.rows("select id from integration where slug = 'ometria'")
+    scriptless.go(f"/integrations/{ometria['id']}/mappings/rule?key=track:Product%20Viewed")
+    source = scriptless.one("input[name='source-1']")
+    before = source.get_attribute("value")
+    source.clear()
+    source.send_keys("properties.address")
+    scriptless.click(scriptless.one("input[name='drop-2']"))
+    scriptless.field("Name at Ometria").send_keys("_x\n")  # Enter tries, and does not save
+    for marks, target in ((["changed", "removed"], "properties.page_url"), (["removed"], "properties.*")):
+        eventually(lambda marks=marks: [item.text for item in scriptless.all(".was .badge")] == marks)
+        scriptless.click(scriptless.one(f"button[name='restore'][value='{target}']"))
+    eventually(lambda: scriptless.all(".was") == [])
+    assert scriptless.one("input[name='source-1']").get_attribute("value") == before
+    assert scriptless.field("Name at Ometria").get_attribute("value") == "product_viewed_x"
+    assert house.rows(f"select mappings from integration where id = {ometria['id']}") == [{"mappings": "{}"}]
+
+
 def test_a_hundred_events_are_tried_at_once(person: Person, house: House) -> None:
     for number in range(3):
         house.send("track", event="Tried", properties={"number": number})
@@ -111,6 +140,16 @@ def test_an_event_tells_its_story(person: Person, house: House) -> None:
     person.sees("Insider took it with HTTP 200")
 
 
+def test_times_to_search_between_are_the_readers_own(person: Person, house: House) -> None:
+    person.cdp("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+    person.go("/events?since=2020-06-01T10:00&until=2020-06-01T12:15")
+    assert person.field("Since").get_attribute("value") == "2020-06-01T15:30"
+    person.press("Search")
+    eventually(lambda: "since=2020-06-01T10%3A00&until=2020-06-01T12%3A15" in person.driver.current_url)
+    assert person.field("Until").get_attribute("value") == "2020-06-01T17:45"
+    person.cdp("Emulation.setTimezoneOverride", timezoneId="")
+
+
 def test_figures_are_those_of_the_database(person: Person, house: House) -> None:
     eventually(lambda: not house.rows("select 1 from v_deliveries where state in ('pending', 'leased')"))
     (fates,) = house.rows("select sum(done) as delivered, sum(skipped) as skipped, sum(dead) as dead from v_backlog")
@@ -130,6 +169,20 @@ def test_figures_are_those_of_the_database(person: Person, house: House) -> None
         assert figures[:4] == [str(row["done"]), str(row["pending"]), str(row["skipped"]), str(row["dead"])]
 
 
+def test_a_key_is_copied(person: Person) -> None:
+    origin = {"origin": person.house.admin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    person.cdp("Browser.grantPermissions", **origin)
+    person.go("/pipelines/1")
+    button = person.one(".keys [data-copy]")
+    before = button.get_attribute("innerHTML")
+    person.click(button)
+    eventually(lambda: button.text == "Copied")
+    person.click(button)  # once more, while it says so
+    eventually(lambda: button.get_attribute("innerHTML") == before)
+    read = person.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert read == person.text(".keys code")
+
+
 def test_a_key_is_issued_and_revoked(person: Person, house: House) -> None:
     person.go("/pipelines/1")
     person.press("Issue a key")
@@ -142,6 +195,21 @@ def test_a_key_is_issued_and_revoked(person: Person, house: House) -> None:
         "/v1/t", json={"type": "track", "event": "x"}, headers={"Authorization": f"Bearer {fresh}"}
     )
     assert answer.status_code == 401
+
+
+def test_the_script_tag_has_the_address_that_browsers_know(person: Person, house: House) -> None:
+    person.go("/pipelines/1")
+    assert f'src="{house.demo.ready.ingest}/datafly.js"' in person.text("main pre")
+    person.sees("Behind a proxy, browsers ask for another address")
+    person.fill("Address of this service, as browsers know it", "Data.Shop.example\n")
+    person.sees('src="https://data.shop.example/datafly.js"', "main pre")
+    person.fill("Address of this service, as browsers know it", "https://*.shop.example\n")
+    person.sees("A script tag cannot hold a *", ".field.wrong")
+    person.go("/pipelines/1/settings")
+    person.fill("Cookie domain", ".shop.example")
+    person.press("Save and publish")
+    person.sees('src="https://data.shop.example/datafly.js"', "main pre")
+    person.sees("A guess, from the cookie domain .shop.example.")
 
 
 def test_a_draft_is_compared_published_and_rolled_back(person: Person, house: House) -> None:
