@@ -113,10 +113,11 @@ def unpublished(office: Office) -> list[tuple[int, str]]:
 def _view(handler: Handler, role: Role, section: str, office: Office) -> Handler:
     async def view(**path: Any) -> Response:
         form: MultiDict[str, str] = MultiDict()
-        if request.method == "POST":
-            form = await request.form
         shown = credentials()
         try:
+            # A form costs time to read; whoever has no session, or another's, does not get that far.
+            if request.method == "POST" and office.guard.caller(replace(shown, method="GET")) is not None:
+                form = await request.form
             caller = office.guard.caller(replace(shown, csrf=shown.csrf or form.get(CSRF_FIELD)))
         except Refusal as error:
             return html(error.status, render("alone.html", title="That did not work", message=error.message))
