@@ -18,7 +18,7 @@ from signal_actor.errors import Refusal, SignalError, UsageError
 from signal_actor.management.auth import CSRF_FIELD, Caller
 from signal_actor.management.office import Office
 from signal_actor.management.pages.render import render
-from signal_actor.management.routes import credentials, see_other
+from signal_actor.management.routes import bounded, credentials, see_other
 from signal_actor.store import revisions
 from signal_actor.store.tokens import Role
 
@@ -129,6 +129,7 @@ def _view(handler: Handler, role: Role, section: str, office: Office) -> Handler
                 "problem.html", 403, title="Not allowed", message=f"This needs the role {role}; yours is {caller.role}."
             )
         try:
+            bounded(path)
             return await handler(visit, **path)
         except Refusal as error:
             title = "Not found" if error.status == 404 else "That did not work"
