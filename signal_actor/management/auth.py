@@ -85,6 +85,12 @@ class Guard:
                 raise Refusal(403, "csrf", f"The page is out of date: send its token as {CSRF_HEADER}, or reload it.")
         return caller
 
+    def knows(self, credentials: Credentials) -> bool:
+        """Whether what was good once still is; for answers that go on."""
+        if credentials.bearer is not None:
+            return self._database.read(self._owner, tokens.hashed(credentials.bearer)) is not None
+        return bool(credentials.cookie and self._database.read(self._session, credentials.cookie))
+
     def token(self, text: str, address: str) -> Caller:
         """The caller behind a token. Raises Refusal (401, 429)."""
         known = (address, tokens.hashed(text))
