@@ -127,6 +127,18 @@ async def test_behind_a_trusted_proxy_the_cookie_is_secure_and_guessers_are_told
     assert await guess("8.8.8.8") == 401
 
 
+async def test_a_proxy_that_adds_a_line_of_its_own_is_believed_and_not_the_line_before_it(
+    open_house: OpenHouse,
+) -> None:
+    house = await open_house(tables(only=()), admin_token=ADMIN, trusted_proxies=(ip_network("127.0.0.0/8"),))
+
+    async def guess(made_up: str) -> int:
+        lines = [("X-Forwarded-For", made_up), ("X-Forwarded-For", "9.9.9.9"), ("Authorization", "Bearer sat_guess")]
+        return (await house.client.get(house.ready.admin + "/v1/admin/me", headers=lines)).status_code
+
+    assert {await guess(f"6.6.6.{number}") for number in range(2 * FAILURES)} == {401, 429}
+
+
 async def test_nobody_else_may_say_where_they_come_from(house: House) -> None:
     answer = await house.client.post(
         house.ready.admin + "/login", data={"token": ADMIN}, headers={"X-Forwarded-Proto": "https"}
