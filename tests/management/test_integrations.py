@@ -246,3 +246,11 @@ async def test_without_a_secret_an_editor_may_change_the_address(editor: Desk) -
 async def test_an_admin_may_change_the_address_alone(admin: Desk) -> None:
     integration = await admin.integration("insider")
     await admin.ok("PATCH", f"/integrations/{integration['id']}", {"config": {"endpoint": ELSEWHERE}})
+
+
+async def test_a_list_without_end_is_refused_before_it_is_gone_through(admin: Desk) -> None:
+    integration = await admin.integration("insider")
+    body = {"consent_categories": ["nonsense"] * 10_000}
+    message = await admin.refused(400, "PATCH", f"/integrations/{integration['id']}", body)
+    assert "consent_categories" in message
+    assert len(message.splitlines()) < 30

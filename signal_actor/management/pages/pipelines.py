@@ -1,6 +1,7 @@
 """Pipelines: where events come from: keys, the script tag, and who may send how much."""
 
 import json
+from html import escape
 from typing import Any
 
 from quart import Response
@@ -136,7 +137,9 @@ async def create(visit: Visit) -> Response:
 @room.get("/pipelines/<int:id>")
 async def setup(visit: Visit, id: int) -> Response:
     found = _found(visit, id)
-    key = found.keys[0] if found.keys else "YOUR_PIPELINE_KEY"
+    key = escape(
+        found.keys[0] if found.keys else "YOUR_PIPELINE_KEY"
+    )  # may hold quotes, which would end what is copied
     ingest = visit.office.ingest()
     body = json.dumps({"type": "track", "event": "Hello", "anonymousId": "test-1", "properties": {"price": 49.99}})
     return visit.show(
