@@ -44,7 +44,7 @@ class BoundedRequest(TrioRequest):
     """A request whose body is bounded before anybody looks at it. Only our own commands may send much."""
 
     def __init__(self, method: str, scheme: str, path: str, *args: Any, **kwargs: Any) -> None:
-        kwargs["max_content_length"] = BOUNDS.get(path, routes.MAX_BODY)
+        kwargs["max_content_length"] = BOUNDS.get(path.rstrip("/"), routes.MAX_BODY)
         super().__init__(method, scheme, path, *args, **kwargs)
 
 
@@ -62,6 +62,7 @@ def app(office: Office, execute: Execute, secret: Callable[[], str]) -> App:
     """The app. `execute` runs a control verb in the service; `secret` proves that the data directory's owner asks."""
     quart = App(__name__, static_folder=None)
     quart.url_map.strict_slashes = False
+    quart.url_map.merge_slashes = False
     quart.register_blueprint(api.blueprint(office))
     quart.register_blueprint(sessions.blueprint(office))
     quart.register_blueprint(pages.blueprint(office))

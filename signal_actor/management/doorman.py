@@ -20,8 +20,11 @@ def check(scope: Any, trusted: Networks, *, api: str) -> None:
     """Looks at a request's head; `api` is the prefix of what only our own pages and programs ask for.
 
     Raises:
-        Refusal: 403 for what another site's page sends, 421 for a name that this machine does not go by.
+        Refusal: 403 for what another site's page sends, 421 for a name that this machine does not go by, 404 for a path
+            that could be taken for another.
     """
+    if scope["path"].startswith("//"):  # the router would leave slashes out, a proxy's rules and ours would not
+        raise Refusal(404, "not_found", f"There is no {scope['path'][:80]}.")
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     site = headers.get(b"sec-fetch-site")  # browsers say where a request comes from, and no script can change it
     if site is not None and site not in OURS and (scope["method"] not in SAFE or scope["path"].startswith(api)):
