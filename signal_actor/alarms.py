@@ -137,15 +137,20 @@ Post = Callable[[str, dict[str, Any]], Awaitable[bool]]
 
 
 async def _post(url: str, body: dict[str, Any]) -> bool:
+    """Whether it was told, or refused for good, which is not told again and again. What is answered is not read."""
     try:
-        async with httpx.AsyncClient(timeout=POST_SECONDS, trust_env=False) as client:
-            response = await client.post(url, json=body)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        with trio.fail_after(POST_SECONDS):  # httpx's own time-outs are for each piece of an answer
+            async with (
+                httpx.AsyncClient(timeout=None, trust_env=False) as client,  # noqa: S113
+                client.stream("POST", url, json=body) as response,
+            ):
+                status = response.status_code
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, trio.TooSlowError) as error:
         structlog.get_logger().warning("alarm.untold", error=str(error) or type(error).__name__)
         return False
-    if response.status_code >= 300:
-        structlog.get_logger().warning("alarm.untold", status=response.status_code)
-    return response.status_code < 500  # what is refused for good is not told again and again
+    if status >= 300:
+        structlog.get_logger().warning("alarm.untold", status=status)
+    return status < 500
 
 
 def _span(seconds: int) -> str:

@@ -9,9 +9,13 @@ import os
 import queue
 import sys
 import threading
-from typing import Any
+from collections.abc import MutableMapping
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
+
+from signal_actor.wire import visible
 
 LINES = 10_000  # waiting lines before the newest are dropped
 PATIENCE = 1.0  # seconds that the last lines get at exit
@@ -56,6 +60,18 @@ class Outlet:
         waiter.join(PATIENCE)
 
 
+def _harmless(_: object, __: str, said: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What strangers said, for a terminal."""
+    return {key: visible(value) if isinstance(value, str) else value for key, value in said.items()}
+
+
+def _traceback(sio: TextIO, exc_info: Any) -> None:
+    """An exception without the values of variables, which may be secrets, and without what would steer a terminal."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    sio.write(visible(text.getvalue()))
+
+
 def configure(log_format: str | None = None, *, least: str = "info") -> None:
     """Sets structlog up: `console` or `json`; by default the first on a terminal, else the second."""
     colours = sys.stderr.isatty()
@@ -66,7 +82,7 @@ def configure(log_format: str | None = None, *, least: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if console:
-        shared.append(structlog.dev.ConsoleRenderer(colors=colours))
+        shared += [_harmless, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_traceback)]
     else:
         shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(

@@ -196,9 +196,15 @@ def _find(event: Event, path: tuple[str, ...]) -> Mapping[str, Any]:
     """The object at a path, {} if there is none. A list counts as an object with the keys "0", "1", ..."""
     found: Any = event
     for part in path:
-        found = found.get(part)
-        if isinstance(found, list):
-            found = {str(index): item for index, item in enumerate(found)}
-        elif not isinstance(found, dict):
-            return {}
-    return found  # type: ignore[no-any-return]
+        found = found.get(part) if isinstance(found, dict) else _item(found, part)
+    if isinstance(found, list):
+        return {str(index): item for index, item in enumerate(found)}
+    return found if isinstance(found, dict) else {}
+
+
+def _item(found: Any, key: str) -> Any:
+    """An item of a list by its key. The list may be a stranger's and long, so it is not gone through."""
+    if not isinstance(found, list) or not (key.isascii() and key.isdigit()) or len(key) > 7:
+        return None
+    index = int(key)
+    return found[index] if index < len(found) and str(index) == key else None

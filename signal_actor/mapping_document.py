@@ -4,11 +4,16 @@ Integrations store only their changes to a variant's document, as a JSON merge p
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from signal_actor.converters import CONVERTERS
 
 STAR = "*"
+DEPTH = 20  # keys of a path; what is compiled from one grows with the square of them
+FIELDS = 1_000  # rows of a rule; each costs every event that the rule is for
+SOURCES = 20  # of a row
+PROBLEMS = 50  # that are told at a time
 TYPES = ("page", "identify", "group", "alias", "screen")
 
 
@@ -37,8 +42,8 @@ def difference(document: Any, edited: Any) -> Any:
 
 
 def check(document: Any) -> list[str]:
-    """Everything that is wrong with a document, each as `path: what and what to do`; [] if it can be compiled."""
-    return list(_check_document(document))
+    """What is wrong with a document, each as `path: what and what to do`; [] if it can be compiled."""
+    return list(islice(_check_document(document), PROBLEMS))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -85,13 +90,16 @@ def _check_rule(path: str, rule: Any) -> Iterator[str]:
     if not isinstance(fields, dict):
         yield f"{path}.fields: must be an object of target paths and their rows"
         return
+    if len(fields) > FIELDS:
+        yield f"{path}.fields: has {len(fields)} rows, and a rule may have {FIELDS}"
+        return
     for target, row in fields.items():
         if row is not None:
             yield from _check_row(f"{path}.fields.{target}", target, row)
     targets = {target for target, row in fields.items() if row is not None}
     for target in sorted(targets):
         parts = target.split(".")
-        for length in range(1, len(parts)):
+        for length in range(1, min(len(parts), DEPTH)):
             if (parent := ".".join(parts[:length])) in targets:
                 yield f"{path}.fields.{target}: {parent} is a field of its own; remove one of the two"
 
@@ -109,6 +117,9 @@ def _check_row(path: str, target: str, row: Any) -> Iterator[str]:
     sources = [source] if isinstance(source, str) else source if source is not None else []
     if not isinstance(sources, list) or not all(isinstance(each, str) for each in sources):
         yield f"{path}.source: must be a path or a list of paths"
+        return
+    if len(sources) > SOURCES:
+        yield f"{path}.source: has {len(sources)} paths, and a row may have {SOURCES}"
         return
     if not sources and row.get("default") is None:
         yield f"{path}: needs a source, a default, or both"
@@ -129,3 +140,5 @@ def _check_path(path: str, value: str) -> Iterator[str]:
     parts = value.split(".")
     if not all(parts) or STAR in parts[:-1]:
         yield f"{path}: {value!r} is no path; write keys joined by dots, with * at the end at most"
+    elif len(parts) > DEPTH:
+        yield f"{path}: a path of {len(parts)} keys is too deep; it may have {DEPTH}"

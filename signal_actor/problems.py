@@ -16,6 +16,9 @@ from signal_actor.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 
+MOST = 50  # problems of one value that are told; whoever sends thousands shall not have them explained
+LONGEST = 500  # characters of a line
+
 _WORDS = {
     "missing": "missing",
     "string_type": "must be a text in quotes",
@@ -47,7 +50,8 @@ class Problems:
     lines: list[str] = field(default_factory=list)
 
     def add(self, path: str, words: str) -> None:
-        self.lines.append(f"{path}: {words}" if path else words)
+        line = f"{path}: {words}" if path else words
+        self.lines.append(line if len(line) <= LONGEST else f"{line[:LONGEST]}…")
 
     def done(self, file: str = "") -> None:
         """Raises ConfigurationError if there are problems, one line each."""
@@ -61,7 +65,9 @@ class Problems:
         except ValidationError as error:
             # The error itself would quote input; only these parts of it go on.
             found = error.errors(include_url=False)
-        self._explain(model, found, path, frozenset(secret))
+        self._explain(model, found[:MOST], path, frozenset(secret))
+        if len(found) > MOST:
+            self.add(path, f"and {len(found) - MOST} problems more")
         return None
 
     def _explain(self, model: type[BaseModel], found: list[ErrorDetails], path: str, secret: frozenset[str]) -> None:

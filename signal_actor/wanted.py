@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from signal_actor import mapping, secrets
 from signal_actor.consent import CATEGORIES
@@ -17,6 +17,7 @@ from signal_actor.destinations.base import Destination, Settings
 from signal_actor.destinations.registry import destinations
 from signal_actor.live import DeliveryPolicy, PipelineSettings, Strict
 from signal_actor.problems import Problems, no_such
+from signal_actor.wire import STEERING
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without the colon, which ends a user name in a header
@@ -61,7 +62,23 @@ def _category(text: str) -> str:
     return text
 
 
-Name = Annotated[str, Field(min_length=1)]
+def _few(given: Any) -> Any:
+    """Whoever sends thousands shall not have each explained."""
+    if isinstance(given, list | tuple) and len(given) > len(CATEGORIES) ** 2:
+        raise ValueError(f"{len(given)} are too many, there are {', '.join(CATEGORIES)}")
+    return given
+
+
+Category = Annotated[str, AfterValidator(_category)]
+
+
+def _shown(text: str) -> str:
+    if STEERING.search(text) or not {"\n", "\t"}.isdisjoint(text):
+        raise ValueError("must not hold characters that cannot be seen, or that turn the order of letters around")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_shown)]
 
 
 class PipelineTable(PipelineSettings):
@@ -80,7 +97,9 @@ class IntegrationTable(Strict):
     variant: str = "default"
     enabled: bool = True
     delivery_mode: Literal["server_side"] = "server_side"
-    consent_categories: tuple[Annotated[str, AfterValidator(_category)], ...] | None = Field(default=None, strict=False)
+    consent_categories: Annotated[tuple[Category, ...] | None, BeforeValidator(_few)] = Field(
+        default=None, strict=False
+    )
     config: dict[str, Any] = Field(default_factory=dict)
     delivery: dict[str, Any] = Field(default_factory=dict)
     mappings: dict[str, Any] = Field(default_factory=dict)

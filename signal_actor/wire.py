@@ -14,6 +14,7 @@ from signal_actor.errors import Refusal
 MAX_DEPTH = 200  # nesting, as pydantic_core has it; real events stay below ten, and every reader recurses
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z in milliseconds
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # terminals, bidi
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # SQLite text ends at NUL; a lone surrogate is not UTF-8
 
 
@@ -68,6 +69,11 @@ def _read_patiently(body: bytes) -> Any:
 def dumps(value: Any) -> str:
     """Compact JSON text of what `loads` returned; a number too large for a float has become null."""
     return to_json(value, inf_nan_mode="null").decode()
+
+
+def visible(text: str) -> str:
+    """A stranger's text for a terminal: what would steer it, or turn the order of letters around, is spelt out."""
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def iso(ms: int) -> str:

@@ -1,6 +1,8 @@
 """Logs: whoever reads them, slowly or not at all, the service goes on."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -95,3 +97,27 @@ def test_the_end_of_the_process_waits_for_a_reader_only_so_long(
     started = time.monotonic()
     outlet._flush()
     assert 0.1 < time.monotonic() - started < 5
+
+
+FAILING = r"""
+import structlog
+from signal_actor import logs
+
+def fail(token):
+    raise ValueError("\x1b[31m")
+
+logs.configure({log_format!r})
+try:
+    fail("s" + "ecret")
+except ValueError:
+    structlog.get_logger().exception("failed", path="/\x1b")
+"""
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_an_exception_shows_no_values_and_steers_no_terminal(log_format: str) -> None:
+    program = FAILING.format(log_format=log_format)
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stderr
+    assert b"ValueError" in said
+    assert b"secret" not in said
+    assert b"\x1b" not in said

@@ -15,6 +15,7 @@ from signal_actor.cli.serve import data_dir_option
 from signal_actor.errors import UsageError
 from signal_actor.store import events, letters
 from signal_actor.store.letters import CHUNK, Filter
+from signal_actor.wire import visible
 
 
 @click.group()
@@ -55,7 +56,7 @@ def status(data_dir: Path, as_json: bool) -> None:
     )
     for item in () if as_json else found:
         if item["cause"] and item["health"] != "ok":
-            click.echo(f"\n{item['pipeline']}/{item['integration']}: {item['cause']}")
+            click.echo(f"\n{item['pipeline']}/{item['integration']}: {visible(item['cause'])}")
 
 
 @outbox.command("list")
@@ -91,10 +92,11 @@ def show(data_dir: Path, event: str, as_json: bool) -> None:
 
 def _tell(story: dict[str, Any]) -> None:
     console, event = output.console(), story["event"]
-    console.print(Text(f"{event['type']} {event['name'] or ''}  {event['event_id']}", style="bold"))
+    console.print(Text(visible(f"{event['type']} {event['name'] or ''}  {event['event_id']}"), style="bold"))
     for name in ("received_at", "pipeline", "message_id", "anonymous_id", "user_id"):
-        console.print(Text(f"  {name:13} {event[name] if event[name] is not None else '-'}"))
-    console.print(Padding(Text(_pretty(event["payload"]), style="dim"), (0, 0, 1, 2)))
+        console.print(Text(visible(f"  {name:13} {event[name] if event[name] is not None else '-'}")))
+    payload = output.json_text(json.loads(event["payload"]))
+    console.print(Padding(Text(payload, style="dim"), (0, 0, 1, 2)))
     output.rows(
         story["deliveries"],
         as_json=False,
@@ -106,11 +108,7 @@ def _tell(story: dict[str, Any]) -> None:
         console.print(Text(f"\n{head}  {attempt['duration_ms']} ms  {attempt['events']} events", style="bold"))
         for name in ("error", "request_body", "response_body"):
             if attempt[name]:
-                console.print(Text(f"  {name.removesuffix('_body')}: {attempt[name]}"))
-
-
-def _pretty(payload: str) -> str:
-    return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+                console.print(Text(visible(f"  {name.removesuffix('_body')}: {attempt[name]}")))
 
 
 @outbox.command()

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from signal_actor.wire import STEERING, visible
+
 COLOURS = {
     "ok": "green",
     "done": "green",
@@ -50,11 +52,17 @@ def rows(items: Sequence[dict[str, Any]], *, as_json: bool, columns: Iterable[st
 
 
 def cell(value: Any) -> Text:
-    """A value as a table's cell. What strangers sent is never read as markup."""
+    """A value as a table's cell. What strangers sent is read neither as markup nor by the terminal."""
     text = "" if value is None else str(value)
-    return Text(text, style=COLOURS.get(text, ""))
+    return Text(visible(text), style=COLOURS.get(text, ""))
 
 
 def document(value: Any) -> None:
     """Prints JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """JSON with two spaces that a terminal shows and does not obey. What it spells out is what JSON allows."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import SecretStr
+
 from signal_actor.delivery.rules import Misconfigured, Outcome, Rejected, Retry, Skipped
-from signal_actor.destinations.base import Destination, Reply, Request
+from signal_actor.destinations.base import Destination, Reply, Request, Settings
 from signal_actor.dispatch import transport
 from signal_actor.dispatch.preparation import Preparation
 from signal_actor.dispatch.record import REPLY_KEPT, WORDS, Recorder, reasons
@@ -17,6 +19,7 @@ from signal_actor.store.outbox import Leased
 from signal_actor.wire import dumps
 
 MAPPED = "mapped"
+MASK = "***"
 WITHOUT = "the integration does not fit its vendor any more"
 
 
@@ -64,8 +67,7 @@ class Rehearsal:
         found = prepare(Leased(0, dumps(event), 0, 1, now, consent))
         if isinstance(found, Skipped | Rejected):
             return Rehearsed(WORDS[type(found)], found.reason, (), None, None)
-        request = destination.build(integration.settings, [found.payload], now / 1000)
-        shown = _shown(request, Recorder(integration.settings))
+        shown = _shown(*_built(destination, integration.settings, found.payload, now), Recorder(integration.settings))
         return Rehearsed(MAPPED, None, found.key.notes, found.payload, shown)
 
     async def test(self, integration: Integration, event: Event, *, now: int) -> Tested:
@@ -83,7 +85,7 @@ class Rehearsal:
         found = prepare(Leased(0, dumps(event), 0, 1, now, None))
         if isinstance(found, Skipped | Rejected):
             return Tested(None, None, WORDS[type(found)], found.reason, 0)
-        request = destination.build(integration.settings, [found.payload], now / 1000)
+        request, without = _built(destination, integration.settings, found.payload, now)
         started = time.perf_counter()
         async with transport.client(1) as client:
             within = integration.policy.request_timeout_seconds
@@ -92,7 +94,7 @@ class Rehearsal:
         outcome: Outcome = answer if isinstance(answer, Retry | Misconfigured) else _read(destination, found, answer)
         why = recorder.redacted("; ".join(reasons([outcome]))) or None
         response = _answered(answer, recorder) if isinstance(answer, Reply) else None
-        return Tested(_shown(request, recorder), response, WORDS[type(outcome)], why, duration)
+        return Tested(_shown(request, without, recorder), response, WORDS[type(outcome)], why, duration)
 
 
 def _read(destination: Destination[Any], found: Any, reply: Reply) -> Outcome:
@@ -102,11 +104,21 @@ def _read(destination: Destination[Any], found: Any, reply: Reply) -> Outcome:
         return Retry(f"{type(error).__name__}: {error}")
 
 
-def _shown(request: Request, recorder: Recorder) -> dict[str, Any]:
+def _built(destination: Destination[Any], settings: Settings, payload: Any, now: int) -> tuple[Request, Request]:
+    """The request, and the same without secrets."""
+    masks = {name: SecretStr(MASK) for name, value in settings if isinstance(value, SecretStr)}
+    kinds = settings, settings.model_copy(update=masks)
+    real, without = (destination.build(each, [payload], now / 1000) for each in kinds)
+    return real, without
+
+
+def _shown(request: Request, without: Request, recorder: Recorder) -> dict[str, Any]:
+    """What a secret decides is no more shown than the secret: whoever sees signatures of their own events can forge."""
+    headers = {name: value if without.headers.get(name) == value else MASK for name, value in request.headers.items()}
     return {
         "method": request.method,
         "url": recorder.redacted(request.url),
-        "headers": {name: recorder.redacted(value) for name, value in request.headers.items()},
+        "headers": {name: recorder.redacted(value) for name, value in headers.items()},
         "body": recorder.redacted(request.body.decode("utf-8", "replace")),
     }
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
 from signal_actor.errors import Refusal, SignalError, UsageError
-from signal_actor.management import api, metrics, pages, routes, sessions
+from signal_actor.management import api, doorman, metrics, pages, routes, sessions
 from signal_actor.management.office import Office
 from signal_actor.management.routes import json_response
 from signal_actor.server.proxies import Networks, seen_through
@@ -20,6 +20,7 @@ from signal_actor.server.proxies import Networks, seen_through
 Execute = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 MAX_COMMAND = 64 * 1024 * 1024  # bytes: a piece of an import
+MAX_LOGIN = 16 * 1024  # bytes: anybody may send one, and reading a form takes time
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "unsupported_encoding"}
 HEADERS = {
     # Event data comes from strangers: no script, style or frame but our own, and no request leaves for anywhere else.
@@ -32,14 +33,18 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",  # a login link's address holds a secret
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",  # what says otherwise is public
 }
+
+
+BOUNDS = {control.PATH: MAX_COMMAND, "/login": MAX_LOGIN, "/logout": MAX_LOGIN}
 
 
 class BoundedRequest(TrioRequest):
     """A request whose body is bounded before anybody looks at it. Only our own commands may send much."""
 
     def __init__(self, method: str, scheme: str, path: str, *args: Any, **kwargs: Any) -> None:
-        kwargs["max_content_length"] = MAX_COMMAND if path == control.PATH else routes.MAX_BODY
+        kwargs["max_content_length"] = BOUNDS.get(path.rstrip("/"), routes.MAX_BODY)
         super().__init__(method, scheme, path, *args, **kwargs)
 
 
@@ -57,6 +62,7 @@ def app(office: Office, execute: Execute, secret: Callable[[], str]) -> App:
     """The app. `execute` runs a control verb in the service; `secret` proves that the data directory's owner asks."""
     quart = App(__name__, static_folder=None)
     quart.url_map.strict_slashes = False
+    quart.url_map.merge_slashes = False
     quart.register_blueprint(api.blueprint(office))
     quart.register_blueprint(sessions.blueprint(office))
     quart.register_blueprint(pages.blueprint(office))
@@ -76,6 +82,10 @@ def app(office: Office, execute: Execute, secret: Callable[[], str]) -> App:
             raise Refusal(401, "unauthorized", "This endpoint is for signal-actor's own commands.")
         asked = await request.get_json(force=True)
         return json_response(200, {"value": await execute(asked["verb"], asked["arguments"])})
+
+    @quart.before_request
+    async def watched() -> None:
+        doorman.check(request.scope, quart.trusted, api=f"{routes.PREFIX}/")
 
     @quart.after_request
     async def guarded(response: Response) -> Response:

@@ -8,6 +8,7 @@ import hmac
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
 from math import ceil
 
 from signal_actor.database import Database
@@ -85,6 +86,12 @@ class Guard:
                 raise Refusal(403, "csrf", f"The page is out of date: send its token as {CSRF_HEADER}, or reload it.")
         return caller
 
+    def knows(self, credentials: Credentials) -> bool:
+        """Whether what was good once still is; for answers that go on."""
+        if credentials.bearer is not None:
+            return self._database.read(self._owner, tokens.hashed(credentials.bearer)) is not None
+        return bool(credentials.cookie and self._database.read(self._session, credentials.cookie))
+
     def token(self, text: str, address: str) -> Caller:
         """The caller behind a token. Raises Refusal (401, 429)."""
         known = (address, tokens.hashed(text))
@@ -115,6 +122,15 @@ class Guard:
         return Caller(owner.name, owner.role, session.csrf) if owner else None
 
 
+def neighbourhood(address: str) -> str:
+    """Whom an address stands for: of IPv6 everybody has a network of 2**64 to guess from."""
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or IPv6Network((int(found) >> 64 << 64, 64)))
+
+
 class Failures:
     """Wrong tokens by address, as a leaky bucket."""
 
@@ -124,12 +140,13 @@ class Failures:
 
     def check(self, address: str) -> None:
         """Raises Refusal (429) if the bucket is full."""
-        level = self._now(address)
+        level = self._now(neighbourhood(address))
         if level >= FAILURES:
             wait = ceil((level - FAILURES + 1) / FAILURES_PER_SECOND)
             raise Refusal(429, "rate_limited", "Too many wrong tokens from this address.", retry_after=wait)
 
     def add(self, address: str) -> None:
+        address = neighbourhood(address)
         if address not in self._level and len(self._level) >= ADDRESSES:
             self._level.pop(next(iter(self._level)))
         self._level[address] = (self._now(address) + 1, self._clock())

@@ -112,6 +112,17 @@ def credentials() -> Credentials:
     )
 
 
+def bounded(path: dict[str, Any]) -> None:
+    """Raises Refusal (404) for numbers in a path that SQLite does not hold."""
+    if any(isinstance(value, int) and value > LARGEST for value in path.values()):
+        raise Refusal(404, "not_found", f"There is no {request.path[:80]}.")
+
+
+def whole(text: str) -> int | None:
+    """The number that somebody wrote, if it is one that SQLite holds. (To Python "²" is a digit, and no number.)"""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def json_response(status: int, value: Any) -> Response:
     """An answer as JSON text; nobody keeps a copy of it."""
     return Response(dumps(value), status, content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -127,8 +138,7 @@ def _view(route: Route, office: Office) -> Handler:
 
     async def view(**path: Any) -> Response:
         caller = office.guard.admit(credentials(), route.role)
-        if any(isinstance(value, int) and value > LARGEST for value in path.values()):
-            raise Refusal(404, "not_found", f"There is no {request.path[:80]}.")
+        bounded(path)
         arguments = dict(path)
         if "office" in route.hints:
             arguments["office"] = office

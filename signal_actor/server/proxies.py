@@ -11,14 +11,18 @@ def seen_through(scope: Any, trusted: Networks) -> Any:
     peer = _address((scope.get("client") or ("",))[0])
     if peer is None or not _is_trusted(peer, trusted):
         return scope
-    headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
-    scheme = headers.get(b"x-forwarded-proto", "").partition(",")[0].strip().lower()
-    client = _last_stranger(peer, headers.get(b"x-forwarded-for", ""), trusted)
+    scheme = _joined(scope, b"x-forwarded-proto").partition(",")[0].strip().lower()
+    client = _last_stranger(peer, _joined(scope, b"x-forwarded-for"), trusted)
     return {
         **scope,
         "client": (str(client), 0),
         "scheme": scheme if scheme in {"http", "https"} else scope["scheme"],
     }
+
+
+def _joined(scope: Any, wanted: bytes) -> str:
+    """A header that may come more than once, as one list: some proxies add a line of their own to the client's."""
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
 
 
 def _last_stranger(peer: IPv4Address | IPv6Address, forwarded: str, trusted: Networks) -> IPv4Address | IPv6Address:

@@ -80,10 +80,14 @@ def patch_integration(
     box: Box,
     *,
     publish: bool = True,
+    redirects: bool = True,
     author: str,
     now: int,
 ) -> None:
     """Applies a JSON merge patch; a secret that is given as "***" stays, `mappings` are replaced as a whole.
+
+    `redirects`: the author may have secrets that are stored sent to another address. Who may not gives them again,
+    since whoever sees what arrives there reads them.
 
     Raises:
         ConfigurationError: it would not be valid.
@@ -96,6 +100,9 @@ def patch_integration(
     after["mappings"] = patch.get("mappings", item.mappings) or {}
     problems = Problems()
     checked = wanted.integration(after, path, problems, resolve=_given(before["config"]))
+    if not redirects:
+        for name in _kept(item, patch, box) if _moved(before["config"], after["config"]) else ():
+            problems.add(f"{path}.config.{name}", "give it again with the new address; only an admin can leave it out")
     if checked is not None and checked.vendor != item.vendor:
         problems.add(f"{path}.vendor", "another vendor is another integration, remove this one and install that")
     problems.done()
@@ -196,6 +203,22 @@ def drafted(
         removed=False,
     )
     return integration, _pending(connection, pipeline_id).settings.default_consent == "granted"
+
+
+def _moved(before: Mapping[str, Any], after: Any) -> bool:
+    """Whether what is sent goes to another address that somebody chose; the vendor's own is no such."""
+    new = after if isinstance(after, dict) else {}
+    return any(
+        isinstance(value, str) and value.strip().lower().startswith(("http:", "https:")) and before.get(name) != value
+        for name, value in new.items()
+    )
+
+
+def _kept(item: Entry, patch: Mapping[str, Any], box: Box) -> list[str]:
+    """The secrets that a patch leaves as they are, as a whole or in part."""
+    given = patch.get("config")
+    config = given if isinstance(given, dict) else {}
+    return [name for name in box.decrypt(item.secrets) if name not in config or MASK in str(config[name])]
 
 
 def _check(problems: Problems) -> Callable[[str, Any, str], wanted.Integration | None]:

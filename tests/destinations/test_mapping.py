@@ -372,3 +372,40 @@ def repr_of(value: Any) -> str:
     if isinstance(value, dict):
         return repr(sorted((key, repr_of(each)) for key, each in value.items()))
     return repr([repr_of(each) for each in value] if isinstance(value, list) else value)
+
+
+# ---- what an editor or a stranger could make expensive ----
+
+
+class Untouched(list[Any]):
+    """A list that nobody goes through."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("somebody goes through it")
+
+
+def test_a_row_about_one_item_does_not_go_through_a_strangers_list() -> None:
+    event = track({"l": Untouched([{"k": 1}, {"k": 2}])})
+    assert run({"a": "properties.l.1.k", "b": "properties.l.0.k"}, event).fields == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("key", ["2", "-1", "01", "²", "x", "9" * 5_000, "1.0"])
+def test_what_is_no_item_of_a_list_is_absent(key: str) -> None:
+    assert run({"a": f"properties.l.{key}.k"}, track({"l": [{"k": 1}, {"k": 2}]})).fields == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({".".join("a" * 200_000): "event"}, "too deep"),
+        ({"a": ".".join("a" * 200_000)}, "too deep"),
+        ({f"a{number}": "event" for number in range(2_000)}, "2000 rows"),
+        ({"a": {"source": ["event"] * 1_000}}, "1000 paths"),
+    ],
+)
+def test_mappings_that_would_cost_every_event_are_refused(fields: dict[str, Any], words: str) -> None:
+    assert words in "".join(mapping.check({"other": {"fields": fields}}))
+
+
+def test_not_everything_that_is_wrong_is_told() -> None:
+    assert len(mapping.check({f"unknown-{number}": {} for number in range(10_000)})) == 50

@@ -1,9 +1,12 @@
 """Alarms: what raises them, where they show, and who is told."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+import trio
 
+from signal_actor import alarms
 from signal_actor.alarms import Rules, judge
 from signal_actor.store.figures import Health, IntegrationHealth
 from tests.management.desk import Desk
@@ -66,7 +69,7 @@ def test_rules(changes: dict[str, Any], wanted: list[str]) -> None:
 async def test_an_alarm_shows_is_told_once_and_ends(
     house: House, admin: Desk, viewer: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alarms = house.service.alarms
+    watch = house.service.alarms
     told: list[tuple[str, dict[str, Any]]] = []
     answers = [False, True, True]
 
@@ -74,25 +77,25 @@ async def test_an_alarm_shows_is_told_once_and_ends(
         told.append((url, body))
         return answers.pop(0)
 
-    monkeypatch.setattr(alarms, "_post", post)
+    monkeypatch.setattr(watch, "_post", post)
     rules = {"disk_free_bytes": 2**60, "webhook": "https://hooks.example.com/secret"}
     shown = await admin.ok("PATCH", "/alarms/rules", rules)
     assert (shown["disk_free_bytes"], shown["webhook"], shown["backlog_seconds"]) == (2**60, "***", 900)
-    await alarms.look()
+    await watch.look()
     (alarm,) = (await viewer.ok("GET", "/alarms"))["data"]
     assert (alarm["kind"], alarm["pipeline"]) == ("disk", None)
     ready = await house.request("GET", "/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     assert ready.json()["degraded"][0].startswith("disk: The disk has")
-    await alarms.look()  # the first telling failed
-    await alarms.look()
+    await watch.look()  # the first telling failed
+    await watch.look()
     assert [(url, body["state"]) for url, body in told] == [("https://hooks.example.com/secret", "firing")] * 2
     assert told[0][1]["text"].startswith("Signal Actor: disk firing.")
     await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": None, "webhook": "***"})
     await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": 1})
-    await alarms.look()
+    await watch.look()
     assert told[-1][1]["state"] == "resolved"
-    await alarms.look()
+    await watch.look()
     assert len(told) == 3
     assert (await viewer.ok("GET", "/alarms"))["data"] == []
     assert (await house.request("GET", "/readyz")).json()["degraded"] == []
@@ -129,3 +132,26 @@ async def test_settings_change_what_runs(house: House, admin: Desk, viewer: Desk
     assert next(iter(house.service.live.integrations.values())).policy.max_in_flight == 7
     assert "done_days" in await admin.refused(400, "PATCH", "/settings", {"retention": {"done_days": -1}})
     assert (await viewer.ok("GET", "/me")) == {"name": "viewer's", "role": "viewer"}
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "told"), [(HEAD, True), (b"HTTP/1.1 200", False)], ids=["a body without end", "a head without end"]
+)
+async def test_a_hostile_webhook_holds_the_alarms_up_for_a_bounded_time(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, head: bytes, told: bool
+) -> None:
+    monkeypatch.setattr(alarms, "POST_SECONDS", 0.5)
+
+    async def talk(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(head)
+            while True:
+                await stream.send_all(b"1\r\nx\r\n" if told else b" ")
+                await trio.sleep(0.01)
+
+    listeners = await nursery.start(trio.serve_tcp, talk, 0)
+    with trio.fail_after(10):
+        assert await alarms._post(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/", {}) is told

@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from signal_actor.management.auth import COOKIE, FAILURES
+from signal_actor.errors import Refusal
+from signal_actor.management import auth
+from signal_actor.management.auth import COOKIE, FAILURES, Failures, neighbourhood
 from tests.management.desk import ADMIN, Desk
 from tests.service.conftest import OpenHouse
 from tests.service.house import House, tables
@@ -127,8 +129,47 @@ async def test_behind_a_trusted_proxy_the_cookie_is_secure_and_guessers_are_told
     assert await guess("8.8.8.8") == 401
 
 
+async def test_a_proxy_that_adds_a_line_of_its_own_is_believed_and_not_the_line_before_it(
+    open_house: OpenHouse,
+) -> None:
+    house = await open_house(tables(only=()), admin_token=ADMIN, trusted_proxies=(ip_network("127.0.0.0/8"),))
+
+    async def guess(made_up: str) -> int:
+        lines = [("X-Forwarded-For", made_up), ("X-Forwarded-For", "9.9.9.9"), ("Authorization", "Bearer sat_guess")]
+        return (await house.client.get(house.ready.admin + "/v1/admin/me", headers=lines)).status_code
+
+    assert {await guess(f"6.6.6.{number}") for number in range(2 * FAILURES)} == {401, 429}
+
+
 async def test_nobody_else_may_say_where_they_come_from(house: House) -> None:
     answer = await house.client.post(
         house.ready.admin + "/login", data={"token": ADMIN}, headers={"X-Forwarded-Proto": "https"}
     )
     assert "Secure" not in answer.headers["set-cookie"]
+
+
+def test_a_network_of_addresses_guesses_no_more_often_than_one() -> None:
+    failures = Failures(lambda: 0.0)
+    for number in range(FAILURES):
+        failures.check(f"2001:db8::{number:x}")
+        failures.add(f"2001:db8::{number:x}")
+    with pytest.raises(Refusal):
+        failures.check("2001:db8::ffff:1")
+    failures.check("2001:db8:0:1::1")
+    failures.check("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64"), ("", "")],
+)
+def test_neighbourhoods(address: str, meant: str) -> None:
+    assert neighbourhood(address) == meant
+
+
+def test_guessers_take_no_more_memory_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "ADDRESSES", 10)
+    failures = Failures(lambda: 0.0)
+    for number in range(100):
+        failures.add(f"192.0.2.{number}")
+    assert len(failures._level) == 10

@@ -174,7 +174,7 @@ async def test_a_test_tells_what_is_wrong(house: House, editor: Desk) -> None:
     assert (result["verdict"], result["response"]["status"]) == ("misconfigured", 401)
     assert "Unification API scope" in result["reason"]
     assert SECRET not in json.dumps(result)
-    await editor.ok("PATCH", path, {"config": {"endpoint": "http://127.0.0.1:1"}})
+    await editor.ok("PATCH", path, {"config": {"endpoint": "http://127.0.0.1:1", "api_key": SECRET}})
     result = await editor.ok("POST", path + "/test", {"event": {"type": "page", "name": "x"}})
     assert (result["verdict"], result["response"]) == ("retry", None)
     skipped = await editor.ok("POST", path + "/test", {"event": {"type": "group", "groupId": "g"}})
@@ -203,3 +203,54 @@ async def test_secrets_are_nowhere_to_be_read(house: House, admin: Desk, capfd: 
     assert SECRET not in "".join(capfd.readouterr())
     for file in (house.path, house.path.with_name("signal.db-wal")):
         assert SECRET.encode() not in file.read_bytes()
+
+
+ELSEWHERE = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"endpoint": ELSEWHERE},
+        {"endpoint": ELSEWHERE, "api_key": "***"},
+        {"endpoint": " " + ELSEWHERE.upper()},
+    ],
+)
+@pytest.mark.parametrize("publish", [True, False])
+async def test_an_editor_cannot_have_a_secret_sent_to_another_address(
+    editor: Desk, config: dict[str, str], publish: bool
+) -> None:
+    integration = await editor.integration("insider")
+    path = f"/integrations/{integration['id']}"
+    message = await editor.refused(400, "PATCH", path, {"config": config, "publish": publish})
+    assert "config.api_key: give it again with the new address" in message
+    assert (await editor.ok("GET", path))["config"] == integration["config"]
+
+
+async def test_an_editor_who_knows_the_secret_may(editor: Desk) -> None:
+    integration = await editor.integration("insider")
+    path = f"/integrations/{integration['id']}"
+    await editor.ok("PATCH", path, {"config": {"endpoint": ELSEWHERE, "api_key": SECRET}})
+    await editor.ok("PATCH", path, {"config": {"endpoint": ELSEWHERE}, "name": "the same address"})
+    await editor.ok("PATCH", path, {"config": {"endpoint": None}})
+    rolled = await editor.ok("POST", "/pipelines/shop/rollback", {"revision": 1})
+    assert rolled["draft"] is False
+    assert (await editor.ok("GET", path))["config"] == integration["config"], "the address comes back with its secret"
+
+
+async def test_without_a_secret_an_editor_may_change_the_address(editor: Desk) -> None:
+    integration = await editor.integration("ninetailed")
+    await editor.ok("PATCH", f"/integrations/{integration['id']}", {"config": {"endpoint": ELSEWHERE}})
+
+
+async def test_an_admin_may_change_the_address_alone(admin: Desk) -> None:
+    integration = await admin.integration("insider")
+    await admin.ok("PATCH", f"/integrations/{integration['id']}", {"config": {"endpoint": ELSEWHERE}})
+
+
+async def test_a_list_without_end_is_refused_before_it_is_gone_through(admin: Desk) -> None:
+    integration = await admin.integration("insider")
+    body = {"consent_categories": ["nonsense"] * 10_000}
+    message = await admin.refused(400, "PATCH", f"/integrations/{integration['id']}", body)
+    assert "consent_categories" in message
+    assert len(message.splitlines()) < 30

@@ -183,6 +183,49 @@ async def test_a_slow_viewer_loses_the_oldest_and_is_told() -> None:
     assert 'data: {"count":5}' in text
 
 
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+async def test_a_revoked_token_sees_nothing_more(
+    house: House, admin: Desk, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setattr(viewer, "LOOK_SECONDS", 0)
+    made = await admin.ok("POST", "/tokens", {"name": "gone", "role": role}, status=201)
+    async with watching(house, made["token"]) as stream, watching(house) as other:
+        await admin.ok("DELETE", f"/tokens/{made['id']}", status=204)
+        await house.track(1)
+        with trio.fail_after(PATIENCE):
+            while not stream.ended:
+                await stream.more()
+        assert "m-1" not in stream.text
+        assert await other.until(1)
+
+
+async def test_a_session_that_is_over_sees_nothing_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viewer, "LOOK_SECONDS", 0)
+    await house.client.post(house.ready.admin + "/login", data={"token": ADMIN})
+    csrf = {"X-CSRF-Token": house.value("select csrf from session")}
+    async with house.client.stream("GET", f"{house.ready.admin}{API}/events/live") as response:
+        lines = response.aiter_lines()
+        assert await anext(lines) == "retry: 2000"
+        await house.client.post(house.ready.admin + "/logout", headers=csrf)
+        await house.track(1)
+        with trio.fail_after(PATIENCE):
+            assert "m-1" not in "".join([line async for line in lines])
+
+
+async def test_what_waits_for_a_slow_viewer_is_bounded_in_bytes() -> None:
+    class Host:
+        def join(self, viewer: viewer.Viewer) -> None: ...
+        def leave(self, viewer: viewer.Viewer) -> None: ...
+
+    slow = viewer.Viewer(Host(), viewer.Filter())
+    await anext(slow)
+    for _ in range(viewer.ROUNDS):
+        slow.push(b"x" * (viewer.WAITING // 4), 1, 0)
+    text = await anext(slow)
+    assert text.count(b"x") == viewer.WAITING
+    assert b'data: {"count":%d}' % (viewer.ROUNDS - 4) in text
+
+
 async def test_streams_end_when_the_service_stops(house: House) -> None:
     async with watching(house) as stream:
         with trio.fail_after(3):  # and not only after the grace of ten seconds

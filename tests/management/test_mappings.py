@@ -101,3 +101,25 @@ async def test_an_unpublished_mapping_waits_in_the_draft(house: House, editor: D
     await editor.ok("POST", "/pipelines/shop/publish")
     await house.track(2)
     assert await names(house, 2) == ["signed_up", "joined"]
+
+
+async def test_a_thousand_mistakes_are_not_explained_one_by_one(viewer: Desk) -> None:
+    insider = await viewer.integration("insider")
+    path = f"/integrations/{insider['id']}/mappings/preview"
+    strays = {f"evnt{number}": 1 for number in range(1_000)}
+    message = await viewer.refused(400, "POST", path, {"event": {"type": "page", "name": "x"}, **strays})
+    assert message.count("unknown key") == 50
+    assert message.endswith("and 950 problems more")
+    assert len(await viewer.refused(400, "POST", path, {"x" * 100_000: 1})) < 1_000
+
+
+async def test_a_preview_signs_nothing(house: House, admin: Desk, viewer: Desk) -> None:
+    """Else a viewer could have any event signed, and send it to the receiver as if it were ours."""
+    config = {"url": house.sandbox.vendors["webhook"].hint["url"], "secret": "whsec_c2VjcmV0", "headers": {"X-A": "b"}}
+    made = await admin.ok("POST", "/integration-catalog/webhook/install", {"config": config}, status=201)
+    event = {"type": "track", "event": "Forged", "userId": "u"}
+    for who, path, body in ((viewer, "mappings/preview", {"event": event}), (admin, "test", {"event": event})):
+        request = (await who.ok("POST", f"/integrations/{made['id']}/{path}", body))["request"]
+        assert request["headers"]["webhook-signature"] == "***"
+        assert request["headers"]["X-A"] == "b"
+        assert "Forged" in request["body"]

@@ -1,7 +1,9 @@
 """Pipelines: made, edited in a draft, published live, rolled back; keys issued and revoked; ended."""
 
 import time
+from html import unescape
 
+import pytest
 import trio
 
 from tests.management.desk import Desk
@@ -94,3 +96,21 @@ async def test_an_ended_pipeline_takes_and_sends_nothing(house: House, admin: De
     assert (await house.post("/v1/t", numbered(1))).status_code == 401
     await admin.refused(404, "GET", "/pipelines/shop")
     assert (await admin.ok("GET", "/integrations"))["data"] == []
+
+
+@pytest.mark.parametrize("name", ["\u202egnp.exe", "a\x1b[31mb", "a\nb", "x" * 201, "\u2066a"])
+async def test_names_are_what_they_look_like(editor: Desk, name: str) -> None:
+    insider = await editor.integration("insider")
+    assert "name" in await editor.refused(400, "POST", "/pipelines", {"slug": "new", "name": name})
+    assert "name" in await editor.refused(400, "PATCH", "/pipelines/shop", {"name": name})
+    assert "name" in await editor.refused(400, "PATCH", f"/integrations/{insider['id']}", {"name": name})
+    await editor.ok("PATCH", "/pipelines/shop", {"name": "Zażółć 日本語 עברית 🛍"})
+
+
+async def test_what_is_copied_from_a_page_is_one_tag_whatever_the_key(house: House, editor: Desk) -> None:
+    key = '"onload="x\';y'
+    made = await editor.ok("POST", "/pipelines", {"slug": "odd", "pipeline_keys": [key]}, status=201)
+    await house.client.post(house.ready.admin + "/login", data={"token": str(editor.token)})
+    page = unescape((await house.client.get(f"{house.ready.admin}/pipelines/{made['id']}")).text)
+    assert 'data-pipeline-key="&quot;onload=&quot;x&#x27;;y"' in page
+    assert 'data-pipeline-key=""onload' not in page

@@ -131,12 +131,22 @@ async def one(office: Office, id: int) -> Integration:
 
 @integrations.patch("/integrations/<int:id>", role="editor", shape=IntegrationPatch)
 async def change(office: Office, caller: Caller, id: int, body: dict[str, Any]) -> Integration:
-    """Change an integration; it is live at once unless `publish` is false."""
+    """Change an integration; it is live at once unless `publish` is false.
+
+    An editor who changes the address that it sends to gives its secrets again.
+    """
     publish = body.pop("publish", True)
     if not isinstance(publish, bool):
         raise Refusal(400, "invalid_payload", "publish: must be true or false.")
     await office.change(
-        store.patch_integration, id, body, office.box, publish=publish, author=caller.name, now=office.now()
+        store.patch_integration,
+        id,
+        body,
+        office.box,
+        publish=publish,
+        redirects=caller.may("admin"),
+        author=caller.name,
+        now=office.now(),
     )
     return shown(office, id)
 

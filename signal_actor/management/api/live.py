@@ -12,7 +12,7 @@ from quart import Response
 
 from signal_actor.errors import Refusal
 from signal_actor.management.office import Office
-from signal_actor.management.routes import Noun
+from signal_actor.management.routes import Noun, credentials
 from signal_actor.management.viewer import Filter, Viewer
 
 live = Noun("live")
@@ -39,8 +39,9 @@ async def watch(office: Office, query: Watch) -> Response:
     """Accepted events and delivery outcomes as they happen, as Server-Sent Events."""
     if not office.feed.has_room:
         raise Refusal(503, "overloaded", "Too many are watching; close a page and try again.", retry_after=5)
-    given = query.model_dump()
-    viewer = Viewer(office.feed, Filter(name=given.pop("event"), **given))
+    given, shown = query.model_dump(), credentials()
+    wanted = Filter(name=given.pop("event"), **given)
+    viewer = Viewer(office.feed, wanted, welcome=lambda: office.guard.knows(shown))
     answer = Response(viewer, content_type="text/event-stream")
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"  # nginx would hold the stream back

@@ -9,6 +9,7 @@ from signal_actor.errors import Refusal
 from signal_actor.management.api.forget import Who, erase
 from signal_actor.management.pages import forms
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.management.routes import whole
 from signal_actor.store import audit, tokens
 from signal_actor.store.tokens import Role
 
@@ -41,8 +42,7 @@ async def create(visit: Visit) -> Response:
 
 @room.post("/settings/tokens/revoke", role="admin")
 async def revoke(visit: Visit) -> Response:
-    key = visit.form.get("id", "")
-    verb = partial(tokens.revoke, token_id=int(key) if key.isdigit() and len(key) < 10 else 0, **visit.author)
+    verb = partial(tokens.revoke, token_id=whole(visit.form.get("id", "")) or 0, **visit.author)
     if not await visit.office.database.run(verb):
         raise Refusal(404, "not_found", "There is no such token in force.")
     return visit.go("/settings/tokens", "The token is revoked, and its sessions have ended.")
@@ -50,10 +50,8 @@ async def revoke(visit: Visit) -> Response:
 
 @room.get("/settings/audit", role="admin")
 async def changes(visit: Visit) -> Response:
-    before = visit.args.get("before", "")
-    found = visit.office.database.read(
-        audit.lines, limit=LINES + 1, before=int(before) if before.isdigit() and len(before) < 19 else None
-    )
+    before = whole(visit.args.get("before", ""))
+    found = visit.office.database.read(audit.lines, limit=LINES + 1, before=before)
     following = found[LINES - 1].id if len(found) > LINES else None
     return visit.show("settings_audit.html", tab="audit", lines=found[:LINES], following=following)
 

@@ -11,6 +11,7 @@ from signal_actor.management.api.events import one as told_of
 from signal_actor.management.api.mappings import Preview, PreviewOf, preview
 from signal_actor.management.pages import places, sight, verdicts
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.management.routes import whole
 from signal_actor.store import identities, letters, search
 from signal_actor.store.letters import Filter
 from signal_actor.store.search import Wanted
@@ -29,7 +30,7 @@ async def searched(visit: Visit) -> Response:
     problem, found, following = "", list[dict[str, Any]](), None
     try:
         found, following = await visit.office.database.search(
-            search.events, Wanted(**given), before=int(before) if before.isdigit() else None, limit=LIMIT
+            search.events, Wanted(**given), before=whole(before), limit=LIMIT
         )
     except Refusal as error:
         problem = error.message

@@ -18,7 +18,7 @@ from signal_actor.errors import Refusal, SignalError, UsageError
 from signal_actor.management.auth import CSRF_FIELD, Caller
 from signal_actor.management.office import Office
 from signal_actor.management.pages.render import render
-from signal_actor.management.routes import credentials, see_other
+from signal_actor.management.routes import bounded, credentials, see_other
 from signal_actor.store import revisions
 from signal_actor.store.tokens import Role
 
@@ -134,10 +134,11 @@ def _stranger() -> Response:
 def _view(handler: Handler, role: Role, section: str, office: Office) -> Handler:
     async def view(**path: Any) -> Response:
         form: MultiDict[str, str] = MultiDict()
-        if request.method == "POST":
-            form = await request.form
         shown = credentials()
         try:
+            # A form costs time to read; whoever has no session, or another's, does not get that far.
+            if request.method == "POST" and office.guard.caller(replace(shown, method="GET")) is not None:
+                form = await request.form
             caller = office.guard.caller(replace(shown, csrf=shown.csrf or form.get(CSRF_FIELD)))
         except Refusal as error:
             return html(error.status, render("alone.html", title="That did not work", message=error.message))
@@ -149,6 +150,7 @@ def _view(handler: Handler, role: Role, section: str, office: Office) -> Handler
                 "problem.html", 403, title="Not allowed", message=f"This needs the role {role}; yours is {caller.role}."
             )
         try:
+            bounded(path)
             return await handler(visit, **path)
         except Refusal as error:
             title = "Not found" if error.status == 404 else "That did not work"

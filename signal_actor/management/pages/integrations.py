@@ -100,7 +100,13 @@ async def save(visit: Visit, id: int) -> Response:
     }
     try:
         await visit.office.change(
-            integrations.patch_integration, id, patch, visit.office.box, publish=publish, **visit.author
+            integrations.patch_integration,
+            id,
+            patch,
+            visit.office.box,
+            publish=publish,
+            redirects=visit.caller.may("admin"),
+            **visit.author,
         )
     except ConfigurationError as error:
         keys = ["name", "variant", *(each["key"] for each in [*fields, *forms.DELIVERY])]

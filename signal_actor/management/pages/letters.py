@@ -9,6 +9,7 @@ from signal_actor.errors import Refusal
 from signal_actor.management.api.deliveries import Discard, Replay, Which, give_up, send_again
 from signal_actor.management.pages import sight
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.management.routes import whole
 from signal_actor.store import letters
 from signal_actor.store.letters import Filter
 
@@ -40,7 +41,7 @@ async def decide(visit: Visit, id: int) -> Response:
     """Replays or discards those that were ticked, or all that the filter finds."""
     found = await sight.one(visit.office, id)
     wanted = _wanted(visit.form, found)
-    ticked = [int(text) for text in visit.form.getlist("event_id") if text.isdigit()]
+    ticked = [key for text in visit.form.getlist("event_id") if (key := whole(text)) is not None]
     do, _, which = visit.form.get("do", "").partition("-")
     if do not in ("replay", "discard"):
         raise Refusal(400, "invalid_payload", "Choose what to do.")

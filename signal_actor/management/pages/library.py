@@ -13,6 +13,7 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.management.pages import forms
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.management.routes import whole
 from signal_actor.store import integrations
 
 room = Room("integrations")
@@ -113,10 +114,10 @@ def _words(destination: Destination[Any]) -> str:
 
 
 def _pipeline(visit: Visit) -> int:
-    given = visit.form.get("pipeline", "")
+    given = whole(visit.form.get("pipeline", ""))
     there = visit.office.live().pipelines
-    if given.isdigit() and int(given) in there:
-        return int(given)
+    if given is not None and given in there:
+        return given
     if len(there) == 1:
         return next(iter(there))
     raise Refusal(404, "not_found", "Choose a pipeline that there is; make one under Pipelines if there is none.")

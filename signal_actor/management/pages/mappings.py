@@ -12,6 +12,7 @@ from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.management.pages import rules, sight, trials
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.management.pages.sight import Sight
+from signal_actor.management.routes import whole
 from signal_actor.store import integrations
 
 room = Room("mappings")
@@ -96,8 +97,8 @@ async def _editor(
     try:
         if changes is not None and event == ALL:
             many = await trials.many(visit.office, found.shown.id, ids, changes)
-        elif changes is not None and event.isdigit():
-            trial = await trials.one(visit.office, found.shown.id, int(event), changes)
+        elif changes is not None and (event_id := whole(event)) is not None:
+            trial = await trials.one(visit.office, found.shown.id, event_id, changes)
     except ConfigurationError as error:
         wrong = str(error).splitlines()
     return visit.show(

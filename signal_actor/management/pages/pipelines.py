@@ -1,6 +1,7 @@
 """Pipelines: where events come from: keys, the script tag, and who may send how much."""
 
 import json
+from html import escape
 from typing import Any
 
 from quart import Response
@@ -137,7 +138,7 @@ async def create(visit: Visit) -> Response:
 @room.get("/pipelines/<int:id>")
 async def setup(visit: Visit, id: int) -> Response:
     found = _found(visit, id)
-    key = found.keys[0] if found.keys else "YOUR_PIPELINE_KEY"
+    key = escape(found.keys[0] if found.keys else "YOUR_PIPELINE_KEY")  # a quote in it would end what is copied
     at = address(visit.args.get("at", "").strip(), found.settings.cookie_domain, visit.office.ingest())
     body = json.dumps({"type": "track", "event": "Hello", "anonymousId": "test-1", "properties": {"price": 49.99}})
     return visit.show(

@@ -1,15 +1,13 @@
 """Render: templates become HTML, and values become words that people read. Everything is escaped unless made here."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from difflib import SequenceMatcher
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from signal_actor.management.pages import icons
+from signal_actor.management.pages import code, icons
 from signal_actor.management.pages.assets import address
 from signal_actor.wire import iso
 
@@ -72,55 +70,11 @@ def moment(value: int | str | None, form: str = "full") -> Markup:
     return Markup('<time datetime="{}" data-form="{}">{} UTC</time>').format(text, form, shown)
 
 
-def pretty(given: Any) -> str:
-    """JSON with two spaces; text that is JSON already is read first."""
-    value = given
-    if isinstance(given, str):
-        try:
-            value = json.loads(given)
-        except ValueError:
-            return given
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def coloured(value: Any) -> Markup:
-    """Pretty JSON with its keys, texts and numbers told apart."""
-    return Markup("\n").join(_coloured(line) for line in pretty(value).split("\n"))
-
-
-def compared(old: Any, new: Any) -> list[tuple[str, str]]:
-    """Two JSON values, line by line: ("=" | "-" | "+", line)."""
-    before, after = pretty(old).split("\n"), pretty(new).split("\n")
-    found: list[tuple[str, str]] = []
-    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag == "equal":
-            found += [("=", line) for line in before[a:b]]
-        else:
-            found += [("-", line) for line in before[a:b]] + [("+", line) for line in after[c:d]]
-    return found
-
-
-def _coloured(line: str) -> Markup:
-    body = line.lstrip(" ")
-    indent = line[: len(line) - len(body)]
-    key, colon, rest = "", "", body
-    if body.startswith('"'):
-        try:
-            text, end = json.JSONDecoder().raw_decode(body)
-        except ValueError:
-            return escape(line)
-        if isinstance(text, str) and body[end : end + 2] == ": ":
-            key, colon, rest = body[:end], ": ", body[end + 2 :]
-    kind = "text" if rest.startswith('"') else "mark" if rest[:1] in ("{", "}", "[", "]") else "number"
-    shown = Markup('<span class="json-key">{}</span>{}').format(key, colon) if key else Markup("")
-    return Markup('{}{}<span class="json-{}">{}</span>').format(indent, shown, kind, rest)
-
-
 FILTERS: dict[str, Callable[..., str]] = {
-    "coloured": coloured,
+    "coloured": code.coloured,
     "moment": moment,
     "number": number,
-    "pretty": pretty,
+    "pretty": code.pretty,
     "size": size,
     "span": span,
 }
@@ -139,7 +93,7 @@ def _environment() -> Environment:
         "HEALTHS": HEALTHS,
         "STATES": STATES,
         "TONES": TONES,
-        "compared": compared,
+        "compared": code.compared,
         "icon": icons.icon,
         "static": address,
     }

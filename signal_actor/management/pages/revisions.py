@@ -4,6 +4,7 @@ from quart import Response
 
 from signal_actor.errors import ConfigurationError
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.management.routes import whole
 from signal_actor.store import pipelines, revisions
 from signal_actor.store.documents import Change, diff
 
@@ -17,17 +18,17 @@ async def history(visit: Visit, id: int) -> Response:
     pipeline = read(pipelines.shown, id, visit.office.box)
     found = read(revisions.revisions, id)[:SHOWN]
     numbers = {item.number for item in found}
-    old, new = (visit.args.get(name, "") for name in ("old", "new"))
+    old, new = (whole(visit.args.get(name, "")) for name in ("old", "new"))
     compared: list[Change] | None = None
-    if old.isdigit() and new.isdigit() and {int(old), int(new)} <= numbers:
-        compared = _compared(visit, id, int(old), int(new))
+    if old in numbers and new in numbers:
+        compared = _compared(visit, id, old, new)
     return visit.show(
         "revisions.html",
         pipeline=pipeline,
         revisions=[(item, read(revisions.changes, id, item.number, visit.office.box)) for item in found],
         compared=compared,
-        old=int(old) if old.isdigit() else max(pipeline.revision - 1, 1),
-        new=int(new) if new.isdigit() else pipeline.revision,
+        old=max(pipeline.revision - 1, 1) if old is None else old,
+        new=pipeline.revision if new is None else new,
     )
 
 
@@ -48,8 +49,7 @@ async def discard(visit: Visit, id: int) -> Response:
 
 @room.post("/pipelines/<int:id>/rollback")
 async def rollback(visit: Visit, id: int) -> Response:
-    wanted = visit.form.get("revision", "")
-    number = int(wanted) if wanted.isdigit() and len(wanted) < 10 else 0
+    number = whole(visit.form.get("revision", "")) or 0
     try:
         made = await visit.office.change(revisions.rollback, id, number, visit.office.box, **visit.author)
     except ConfigurationError as error:
