@@ -8,11 +8,13 @@ from typing import Any
 
 from signal_actor import mapping, secrets, wanted
 from signal_actor.delivery.rules import Health
+from signal_actor.errors import Conflict
 from signal_actor.live import DeliveryPolicy, Integration, Live, Pipeline, PipelineSettings, Retention
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
 from signal_actor.store import audit, keys, notes, revisions
 from signal_actor.store.documents import Change, Document, diff
+from signal_actor.store.integrations import note_health
 
 ELSEWHERE = {"integrations": "integrations are installed by themselves, leave them out"}
 
@@ -44,6 +46,18 @@ def live(connection: sqlite3.Connection, box: Box) -> Live:
         integrations={item.id: item for item in integrations},
         retention=Retention.model_validate(notes.get(connection, "retention") or {}),
     )
+
+
+def note_fitness(connection: sqlite3.Connection, box: Box, *, now: int) -> None:
+    """Writes down which integrations do not fit the catalogue of this process, and which do so again.
+
+    Raises UsageError if the box is not the one that the secrets were put in.
+    """
+    for item in live(connection, box).integrations.values():
+        if item.settings is None:
+            note_health(connection, item.id, Health.MISCONFIGURED, item.health_reason, now=now)
+        elif item.health == Health.MISCONFIGURED and (item.health_reason or "").startswith(wanted.UNFIT):
+            note_health(connection, item.id, Health.OK, None, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,12 @@ def shown(connection: sqlite3.Connection, pipeline_id: int, box: Box) -> Shown:
 def create_pipeline(
     connection: sqlite3.Connection, slug: str, table: Mapping[str, Any], *, author: str, now: int
 ) -> int:
-    """A pipeline with a key, live at once. Raises ConfigurationError if the slug is taken or the table is wrong."""
+    """A pipeline with a key, live at once.
+
+    Raises:
+        ConfigurationError: the table is wrong.
+        Conflict: the slug or a key is taken.
+    """
     problems = Problems()
     checked = wanted.each(
         {slug: dict(table)},
@@ -101,14 +120,15 @@ def create_pipeline(
         problems,
         lambda _, value, path: _checked(slug, value, path, problems, ELSEWHERE),
     ).get(slug)
-    if identified(connection, slug) is not None:
-        problems.add(f"pipelines.{slug}", "there is a pipeline with this slug, choose another")
-    taken = keys.owners(connection)
-    for key in checked.keys if checked else ():
-        if key in taken:
-            problems.add(f"pipelines.{slug}.pipeline_keys", f"{key} is a key of pipelines.{taken[key]}, choose another")
     problems.done()
     assert checked is not None
+    if identified(connection, slug) is not None:
+        raise Conflict(f"pipelines.{slug}: there is a pipeline with this slug, choose another")
+    taken = keys.owners(connection)
+    for key in checked.keys:
+        if key in taken:
+            path = f"pipelines.{slug}.pipeline_keys"
+            raise Conflict(f"{path}: {key} is a key of pipelines.{taken[key]}, choose another")
     pipeline_id = insert(connection, slug, checked.name, now=now)
     document = Document(name=checked.name, settings=checked.settings)
     revisions.publish_document(connection, pipeline_id, document, author=author, now=now)
@@ -195,7 +215,7 @@ def _integration(row: tuple[Any, ...], defaults: DeliveryPolicy, box: Box) -> In
     path = f"pipelines.{pipeline}.integrations.{slug}"
     settings = wanted.fitting(vendor, variant, clear, changes, path, problems)
     if problems.lines and health != Health.PAUSED:
-        health, reason = Health.MISCONFIGURED, problems.lines[0]
+        health, reason = Health.MISCONFIGURED, wanted.unfit(problems)
     return Integration(
         id=key,
         pipeline_id=pipeline_id,

@@ -64,7 +64,8 @@ async def test_what_is_wrong_with_an_installation_is_named(editor: Desk) -> None
     assert SECRET not in await editor.refused(400, "POST", path, {"config": SECRET})
     good = {"api_key": "x", "partner_name": "y"}
     assert "unknown key" in await editor.refused(400, "POST", path, {"config": good, "colour": "red"})
-    assert "choose another" in await editor.refused(400, "POST", path, {"config": good, "slug": "insider"})
+    assert "choose another" in await editor.refused(409, "POST", path, {"config": good, "slug": "insider"})
+    assert "api_key: ***" in await editor.refused(400, "POST", path, {"config": {**good, "api_key": "***"}})
     assert "env:" in await editor.refused(400, "POST", path, {"config": {**good, "api_key": "env:HOME"}})
     await editor.ok("POST", "/pipelines", {"slug": "other"}, status=201)
     assert "say which; there are shop, other" in await editor.refused(400, "POST", path, {"config": good})

@@ -19,7 +19,8 @@ async def test_a_new_pipeline_is_live_with_its_key(house: House, editor: Desk) -
     assert house.value("select pipeline from v_events") == "blog"
     listed = await editor.all("/pipelines", limit=1)
     assert [item["slug"] for item in listed] == ["shop", "blog"]
-    assert "choose another" in await editor.refused(400, "POST", "/pipelines", {"slug": "blog"})
+    assert "choose another" in await editor.refused(409, "POST", "/pipelines", {"slug": "blog"})
+    assert "is a key of" in await editor.refused(409, "POST", "/pipelines", {"slug": "x", "pipeline_keys": [key]})
     assert "rate_limit_rps" in await editor.refused(400, "POST", "/pipelines", {"slug": "x", "rate_limit_rps": 0})
     assert "slug" in await editor.refused(400, "POST", "/pipelines", {"name": "No slug"})
     assert "slug" in await editor.refused(400, "POST", "/pipelines", {"slug": "Ü"})
