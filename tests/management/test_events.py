@@ -8,7 +8,7 @@ import pytest
 from signal_actor.store import letters, search
 from tests.management.desk import ADMIN, Desk
 from tests.service.conftest import OpenHouse
-from tests.service.house import House, tables
+from tests.service.house import House, numbered, tables
 
 SEARCHES: list[tuple[dict[str, str], list[str]]] = [
     ({}, ["m-3", "m-2", "m-1"]),
@@ -49,6 +49,11 @@ async def test_events_are_found_by_everything_that_the_contract_names(stored: Ho
     assert newest["payload"]["name"] == "Home"
     for params in ({"state": "gone"}, {"since": "yesterday"}, {"cursor": "?"}, {"limit": "0"}, {"colour": "red"}):
         await viewer.refused(400, "GET", "/events", **params)
+
+
+async def test_a_message_id_may_look_like_a_path(house: House, viewer: Desk) -> None:
+    await house.post("/v1/t", {**numbered(1), "messageId": "a/b c?d#e"})
+    assert (await viewer.ok("GET", "/events/a%2Fb%20c%3Fd%23e"))["message_id"] == "a/b c?d#e"
 
 
 async def test_one_event_is_told_whole(stored: House, viewer: Desk) -> None:
