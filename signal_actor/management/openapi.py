@@ -78,7 +78,8 @@ def _operation(noun: Noun, route: Route, schemas: dict[Any, dict[str, Any]]) -> 
     if body is not None:
         kind = "application/merge-patch+json" if route.method == "PATCH" else "application/json"
         content = {"schema": schemas[body, "validation"]}
-        operation["requestBody"] = {"content": {"application/json": content} | {kind: content}}
+        wanted = route.method != "PATCH" and "required" in body.model_json_schema()
+        operation["requestBody"] = {"required": wanted, "content": {"application/json": content} | {kind: content}}
     return operation
 
 

@@ -126,6 +126,14 @@ def credentials() -> Credentials:
     )
 
 
+def at_once(patch: dict[str, Any], *, default: bool) -> bool:
+    """Takes `publish` out of a merge patch, in which null means the default. Raises Refusal (400)."""
+    publish = patch.pop("publish", None)
+    if publish is not None and not isinstance(publish, bool):
+        raise Refusal(400, "invalid_payload", "publish: must be true or false.")
+    return default if publish is None else publish
+
+
 def json_response(status: int, value: Any) -> Response:
     """An answer as JSON text; nobody keeps a copy of it."""
     return Response(dumps(value), status, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -134,6 +134,30 @@ async def test_a_cursor_of_another_list_is_refused(house: House, admin: Desk) ->
         assert "cursor" in await admin.refused(400, "GET", path, cursor=deliveries["next_cursor"])
 
 
+async def test_what_decides_is_true_or_false_and_nothing_like_it(admin: Desk) -> None:
+    for path in ("replay", "discard"):
+        for wrong in ("no", 0, None):
+            assert "dry_run" in await admin.refused(400, "POST", f"/deliveries/{path}", {"dry_run": wrong})
+    for path in ("/integrations/insider", "/pipelines/shop"):
+        assert "publish" in await admin.refused(400, "PATCH", path, {"publish": "yes"})
+        await admin.ok("PATCH", path, {"publish": None})
+    assert "publish" in await admin.refused(
+        400, "PUT", "/integrations/insider/mappings", {"mappings": {}, "publish": 1}
+    )
+
+
+def test_a_body_is_described_as_required_where_it_is() -> None:
+    paths = document()["paths"]
+    for method, path, wanted in (
+        ("post", "/pipelines/{id}/rollback", True),
+        ("put", "/integrations/{id}/mappings", True),
+        ("post", "/pipelines", True),
+        ("post", "/deliveries/replay", False),
+        ("patch", "/pipelines/{id}", False),
+    ):
+        assert paths[PREFIX + path][method]["requestBody"]["required"] is wanted, path
+
+
 def test_a_merge_patch_is_described_as_one() -> None:
     schemas = document()["components"]["schemas"]
     for name in ("IntegrationPatch", "PipelinePatch", "Rules"):

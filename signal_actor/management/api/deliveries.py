@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from signal_actor.management.api.events import Search
 from signal_actor.management.auth import Caller
@@ -52,7 +52,7 @@ class Which(BaseModel):
     event_ids: list[Id] | None = None
     since: str | None = None
     until: str | None = None
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class Replay(Which):

@@ -6,11 +6,10 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from signal_actor import event
-from signal_actor.errors import Refusal
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, Paged, cut
-from signal_actor.management.routes import Noun
+from signal_actor.management.routes import Noun, at_once
 from signal_actor.store import audit, names, revisions
 from signal_actor.store import integrations as store
 from signal_actor.wire import iso
@@ -133,9 +132,7 @@ async def one(office: Office, id: int) -> Integration:
 @integrations.patch("/integrations/<integration:id>", role="editor", shape=IntegrationPatch)
 async def change(office: Office, caller: Caller, id: int, body: dict[str, Any]) -> Integration:
     """Change an integration; it is live at once unless `publish` is false."""
-    publish = body.pop("publish", True)
-    if not isinstance(publish, bool):
-        raise Refusal(400, "invalid_payload", "publish: must be true or false.")
+    publish = at_once(body, default=True)
     await office.change(
         store.patch_integration, id, body, office.box, publish=publish, author=caller.name, now=office.now()
     )

@@ -9,7 +9,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from signal_actor import event, mapping
 from signal_actor.converters import CONVERTERS
@@ -42,7 +42,7 @@ class NewMappings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mappings: dict[str, Any]
-    publish: bool = True
+    publish: StrictBool = True
 
 
 class PreviewOf(BaseModel):
