@@ -118,7 +118,7 @@ def pause(connection: sqlite3.Connection, integration_id: int, *, author: str, n
     """Stops deliveries until a person resumes them; nothing is lost meanwhile. Raises Refusal (404)."""
     _found(connection, integration_id)
     _set_health(connection, integration_id, "paused", reason or f"paused by {author}", now)
-    _record(connection, "pause", integration_id, author, now)
+    _record(connection, "pause", integration_id, author, now, **({"reason": reason} if reason else {}))
 
 
 def resume(connection: sqlite3.Connection, integration_id: int, *, author: str, now: int) -> None:

@@ -130,6 +130,7 @@ def create_pipeline(
             path = f"pipelines.{slug}.pipeline_keys"
             raise Conflict(f"{path}: {key} is a key of pipelines.{taken[key]}, choose another")
     pipeline_id = insert(connection, slug, checked.name, now=now)
+    _record(connection, "create pipeline", pipeline_id, author, now, slug=slug)
     document = Document(name=checked.name, settings=checked.settings)
     revisions.publish_document(connection, pipeline_id, document, author=author, now=now)
     keys.put(connection, pipeline_id, checked.keys or [keys.fresh()], now=now)
@@ -154,6 +155,7 @@ def patch_pipeline(
     checked = _checked(slug, mapping.merge(table, dict(patch)), f"pipelines.{slug}", problems, elsewhere)
     problems.done()
     assert checked is not None
+    _record(connection, "change pipeline", pipeline_id, author, now, keys=sorted(patch), publish=publish)
     update = {"name": checked.name, "settings": checked.settings}
     revisions.edit(
         connection,
@@ -174,14 +176,7 @@ def delete_pipeline(connection: sqlite3.Connection, pipeline_id: int, *, author:
         (now, pipeline_id),
     )
     keys.drop(connection, pipeline_id, keys.of(connection, pipeline_id), now=now)
-    audit.record(
-        connection,
-        actor=author,
-        action="delete pipeline",
-        target=f"pipeline/{pipeline_id}",
-        detail={"slug": slug},
-        now=now,
-    )
+    _record(connection, "delete pipeline", pipeline_id, author, now, slug=slug)
 
 
 def identified(connection: sqlite3.Connection, slug: str) -> int | None:
@@ -196,6 +191,13 @@ def insert(connection: sqlite3.Connection, slug: str, name: str, *, now: int) ->
         "insert into pipeline (slug, name, settings, created_at) values (?, ?, '{}', ?) returning id", (slug, name, now)
     ).fetchone()
     return int(pipeline_id)
+
+
+def _record(
+    connection: sqlite3.Connection, action: str, pipeline_id: int, author: str, now: int, **detail: Any
+) -> None:
+    target = f"pipeline/{pipeline_id}"
+    audit.record(connection, actor=author, action=action, target=target, detail=detail, now=now)
 
 
 def _checked(

@@ -342,6 +342,7 @@ def test_everything_is_on_record_without_secrets(store: Store) -> None:
     store.remove(installed)
     lines = audit.lines(store.connection)
     assert [line.action for line in reversed(lines)] == [
+        "create pipeline",
         "publish",
         "install",
         "publish",
