@@ -109,6 +109,30 @@ async def test_a_patch_changes_what_it_names_and_is_live_at_once(house: House, e
     await editor.refused(404, "PATCH", "/integrations/99", {"name": "x"})
 
 
+async def test_a_patch_is_a_json_merge_patch(house: House, editor: Desk) -> None:
+    async def patch(changes: dict[str, Any]) -> Any:
+        return await editor.ok("PATCH", "/integrations/webhook", changes)
+
+    url = (await editor.integration("webhook"))["config"]["url"]
+    await patch({"config": {"secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "headers": {"X-A": "1", "X-B": "2"}}})
+    changed = await patch({"config": {"headers": {"X-A": None, "X-C": "3"}}})
+    assert changed["config"] == {"url": url, "secret": "***", "headers": {"X-B": "2", "X-C": "3"}}
+    assert (await patch({"config": changed["config"]}))["config"] == changed["config"]
+    await house.track(1)
+    await house.settled()
+    signed = house.sandbox.vendors["webhook"].ledger.requests[-1].headers
+    assert "webhook-signature" in {name.lower() for name in signed}  # "***" that came back was not taken for the secret
+    assert "secret" not in (await patch({"config": {"secret": None}}))["config"]
+    assert "url: missing" in await editor.refused(400, "PATCH", "/integrations/webhook", {"config": {"url": None}})
+    assert (await patch({"delivery": {"max_in_flight": 2, "probe_seconds": 5}}))["delivery"]["max_in_flight"] == 2
+    assert (await patch({"delivery": {"max_in_flight": None}}))["delivery"] == {"probe_seconds": 5.0}
+    insider = await editor.ok("PATCH", "/integrations/insider", {"consent_categories": []})
+    assert insider["consent_categories"] == []
+    defaults = {"consent_categories": None, "name": None, "enabled": None, "delivery": None}
+    insider = await editor.ok("PATCH", "/integrations/insider", defaults)
+    assert (insider["consent_categories"], insider["name"], insider["enabled"]) == (["marketing"], "Insider", True)
+
+
 async def test_a_wrong_key_pauses_by_itself_and_the_right_one_drains_the_backlog(house: House, editor: Desk) -> None:
     insider = await editor.integration("insider")
     path = f"/integrations/{insider['id']}"
