@@ -68,13 +68,14 @@ def judge(rules: Rules, health: Health, free_bytes: int, *, now: int) -> Iterato
         if rules.backlog_seconds and each.oldest is not None:
             age = (now - each.oldest) // 1000
             if age > rules.backlog_seconds:
-                said = f"The oldest of {each.owed} open deliveries waits since {_span(age)}"
-                yield Alarm("backlog_age", *place, f"{said}; {each.health_reason or 'health is ' + each.health}.", now)
+                said = f"The oldest of {each.owed} open deliveries has waited for {_span(age)}"
+                cause = each.health_reason or f"health is {each.health}"
+                yield Alarm("backlog_age", *place, f"{said}; {cause.rstrip('.')}.", now)
         if rules.dead_letters and each.dead >= rules.dead_letters:
             yield Alarm("dead_letters", *place, f"{each.dead} deliveries were given up on in the last hour.", now)
     for pipeline, last in health.last_event.items():
         if rules.no_traffic_minutes and now - last > rules.no_traffic_minutes * MINUTE:
-            text = f"No event since {_span((now - last) // 1000)}."
+            text = f"No event for {_span((now - last) // 1000)}."
             yield Alarm("no_traffic", pipeline, None, text, now)
     if free_bytes < rules.disk_free_bytes:
         yield Alarm("disk", None, None, f"The disk has {free_bytes // 2**20} MiB left.", now)
@@ -92,13 +93,13 @@ class Alarms:
 
     def causes(self) -> list[str]:
         """What is wrong, in words for /readyz."""
-        return [f"{alarm.name}: {alarm.text}" for alarm in self.firing]
+        return [f"{alarm.name}: {alarm.text}".removesuffix(": ") for alarm in self.firing]
 
     async def run(self) -> None:
         """Looks again and again, until cancelled."""
         since = self._database.read(notes.get, FIRING) or {}
         self._told = set(since)
-        self.firing = [Alarm(name, None, None, "not looked at yet", at) for name, at in since.items()]
+        self.firing = [_recalled(name, at) for name, at in since.items()]
         while True:
             await self.look()
             await trio.sleep(LOOK_SECONDS)
@@ -120,7 +121,7 @@ class Alarms:
             if alarm.name not in self._told and await self._tell(rules, "firing", alarm):
                 self._told.add(alarm.name)
         for name in self._told - found.keys():
-            ended = before.get(name) or Alarm(name, None, None, "", now)
+            ended = before.get(name) or _recalled(name, now)
             if await self._tell(rules, "resolved", ended):
                 self._told.discard(name)
 
@@ -151,6 +152,12 @@ async def _post(url: str, body: dict[str, Any]) -> bool:
     if status >= 300:
         structlog.get_logger().warning("alarm.untold", status=status)
     return status < 500
+
+
+def _recalled(name: str, since: int) -> Alarm:
+    """An alarm of which only its name is remembered, from before a restart."""
+    kind, pipeline, integration = (*name.split("/"), None, None)[:3]
+    return Alarm(str(kind), pipeline, integration, "", since)
 
 
 def _span(seconds: int) -> str:

@@ -3,6 +3,7 @@
 SignalError                 anything we raise on purpose
 ├── UsageError              the operator can mend it: one line that names file, key and fix (exit 2)
 │   └── ConfigurationError  a configuration that cannot be applied
+│       └── Conflict        what it is called is taken
 ├── HeldElsewhere           another process holds the data directory (exit 3)
 ├── Refusal                 an HTTP request that is answered with an error body
 ├── MappingError            an event that its mapping cannot turn into a payload
@@ -22,6 +23,10 @@ class UsageError(SignalError):
 
 class ConfigurationError(UsageError):
     """A configuration that cannot be applied; the message starts with the file and the key."""
+
+
+class Conflict(ConfigurationError):
+    """Something valid that cannot be, because what it is called is taken."""
 
 
 class HeldElsewhere(SignalError):

@@ -14,7 +14,7 @@ from signal_actor import configuration, control, secrets
 from signal_actor.configuration import Configuration
 from signal_actor.database import FILE, Database, held, migrate, now_ms, open_writer
 from signal_actor.secrets import Box
-from signal_actor.store import outbox, plans, tokens
+from signal_actor.store import outbox, pipelines, plans, tokens
 
 LONGEST_WAIT = 3_600_000  # ms: no due time is further away than a vendor's longest Retry-After
 TOKEN_FILE = "admin-token"  # noqa: S105 (a file's name)
@@ -64,6 +64,7 @@ def _begin(connection: sqlite3.Connection, options: Options, wanted: Configurati
     try:
         interrupted = outbox.recover(connection, now=now, latest_due=now + LONGEST_WAIT)
         changes = plans.apply(connection, wanted, box, author=str(options.config), now=now) if wanted else []
+        pipelines.note_fitness(connection, box, now=now)
         token = _first_token(connection, options, now)
         connection.execute("commit")
     except BaseException:

@@ -22,6 +22,8 @@ from signal_actor.wire import STEERING
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without the colon, which ends a user name in a header
 
+UNFIT = "Does not fit the catalogue; mend it, install its vendor's package again, or remove it"
+
 T = TypeVar("T")
 
 
@@ -136,7 +138,7 @@ def integration(
     checked = problems.checked(IntegrationTable, table, path)
     if checked is None:
         return None
-    destination = _chosen(checked.vendor, path, problems)
+    destination = catalogued(checked.vendor, path, problems)
     if destination is None:
         return None
     config = _resolved(destination, checked.config, f"{path}.config", problems, resolve)
@@ -162,7 +164,7 @@ def fitting(
     vendor: str, variant: str, config: Mapping[str, Any], changes: Mapping[str, Any], path: str, problems: Problems
 ) -> Settings | None:
     """The vendor's settings, if vendor, variant, mapping changes and config fit the catalogue; else what does not."""
-    destination = _chosen(vendor, path, problems)
+    destination = catalogued(vendor, path, problems)
     if destination is None:
         return None
     if variant not in destination.variants:
@@ -171,6 +173,18 @@ def fitting(
         for words in mapping.check(mapping.merge(destination.variants[variant], changes)):
             problems.add(f"{path}.mappings", words)
     return problems.checked(destination.settings, config, f"{path}.config", secret=secrets.fields(destination.settings))
+
+
+def catalogued(vendor: str, path: str, problems: Problems) -> Destination[Any] | None:
+    """The vendor in the catalogue; None and a problem if it is not there."""
+    if vendor not in destinations():
+        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations()))
+    return destinations().get(vendor)
+
+
+def unfit(problems: Problems) -> str | None:
+    """Why an installed integration cannot be served and what to do about it; None if there is no problem."""
+    return f"{UNFIT}: {problems.lines[0]}" if problems.lines else None
 
 
 def each(
@@ -186,12 +200,6 @@ def each(
         elif (value := check(slug, table, f"{path}.{slug}")) is not None:
             passed[slug] = value
     return passed
-
-
-def _chosen(vendor: str, path: str, problems: Problems) -> Destination[Any] | None:
-    if vendor not in destinations():
-        problems.add(f"{path}.vendor", no_such(vendor, "vendor", destinations()))
-    return destinations().get(vendor)
 
 
 def _resolved(

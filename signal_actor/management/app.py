@@ -11,7 +11,7 @@ from quart_trio.wrappers.request import TrioRequest
 from werkzeug.exceptions import HTTPException
 
 from signal_actor import control
-from signal_actor.errors import Refusal, SignalError, UsageError
+from signal_actor.errors import Conflict, Refusal, SignalError, UsageError
 from signal_actor.management import api, doorman, metrics, pages, routes, sessions
 from signal_actor.management.office import Office
 from signal_actor.management.routes import json_response
@@ -111,6 +111,8 @@ def _answer_errors(quart: App) -> None:
 
     @quart.errorhandler(UsageError)
     async def wrong(error: UsageError) -> Response:
+        if isinstance(error, Conflict):
+            return _error(409, "conflict", str(error))
         return _error(400, "invalid_payload", str(error))
 
     @quart.errorhandler(SignalError)

@@ -17,7 +17,7 @@ from signal_actor.management.feed import Feed
 from signal_actor.management.login import Links
 from signal_actor.observations import Observations
 from signal_actor.secrets import Box
-from signal_actor.store import pipelines
+from signal_actor.store import names, pipelines
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,11 +107,23 @@ class Office:
     def pipeline(self, name: str) -> int:
         """The id of the pipeline that goes by a slug or an id. Raises Refusal (404)."""
         found = self.database.read(pipelines.identified, name)
-        if found is None and name.isascii() and name.isdigit() and len(name) < 19:
+        if found is None and names.is_number(name):
             found = int(name)
         if found is None:
             raise Refusal(404, "not_found", f"There is no pipeline {name[:80]!r}.")
         return found
+
+    def integration(self, name: str) -> int:
+        """The id that is meant by an id or a slug. Raises Refusal (404; 400 if several pipelines have the slug)."""
+        if names.is_number(name):
+            return int(name)
+        found = self.database.read(names.integrations, name)
+        if len(found) > 1:
+            which = ", ".join(f"{key} ({pipeline})" for pipeline, key in found.items())
+            raise Refusal(400, "invalid_payload", f"{name!r} is in several pipelines; say which by its id: {which}.")
+        if not found:
+            raise Refusal(404, "not_found", f"There is no integration {name[:80]!r}.")
+        return next(iter(found.values()))
 
     def only_pipeline(self) -> int:
         """The id of the only pipeline there is. Raises Refusal (400) if it would have to be chosen."""

@@ -22,6 +22,9 @@ ERRORS = {
     "401": "No token, or not a valid one.",
     "403": "The role does not suffice.",
     "404": "There is no such thing.",
+    "409": "The name is taken.",
+    "413": "The body is too large.",
+    "415": "The body's encoding is not gzip.",
     "429": "Too many wrong tokens.",
     "503": "Overloaded; try again shortly.",
 }
@@ -75,7 +78,8 @@ def _operation(noun: Noun, route: Route, schemas: dict[Any, dict[str, Any]]) -> 
     if body is not None:
         kind = "application/merge-patch+json" if route.method == "PATCH" else "application/json"
         content = {"schema": schemas[body, "validation"]}
-        operation["requestBody"] = {"content": {"application/json": content} | {kind: content}}
+        wanted = route.method != "PATCH" and "required" in body.model_json_schema()
+        operation["requestBody"] = {"required": wanted, "content": {"application/json": content} | {kind: content}}
     return operation
 
 
@@ -121,5 +125,17 @@ def _schemas(routes: list[Route]) -> tuple[dict[Any, dict[str, Any]], dict[str, 
         if route.answers:
             wanted[route.hints["return"], "serialization"] = TypeAdapter(route.hints["return"])
     inputs = [(key, key[1], adapter) for key, adapter in wanted.items()]
-    schemas, shared = TypeAdapter.json_schemas(inputs, ref_template=REF)
-    return {key: schema for (key, _), schema in schemas.items()}, shared.get("$defs", {})
+    made, shared = TypeAdapter.json_schemas(inputs, ref_template=REF)
+    schemas, definitions = {key: schema for (key, _), schema in made.items()}, shared.get("$defs", {})
+    for route in routes:
+        if route.method == "PATCH" and route.shape is not None:
+            model = definitions[schemas[route.shape, "validation"]["$ref"].rpartition("/")[2]]
+            model["properties"] = _nullable(model["properties"])
+    return schemas, definitions
+
+
+def _nullable(properties: dict[str, Any]) -> dict[str, Any]:
+    """A merge patch's: null takes a key out, and a key that is left out has no default."""
+    bare = {name: {key: value for key, value in part.items() if key != "default"} for name, part in properties.items()}
+    null = {"type": "null"}
+    return {name: part if null in part.get("anyOf", ()) else {"anyOf": [part, null]} for name, part in bare.items()}

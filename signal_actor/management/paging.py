@@ -27,13 +27,13 @@ class Paged(BaseModel):
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     cursor: str | None = None
 
-    def after(self) -> list[int] | None:
-        """The numbers that the cursor holds. Raises Refusal (400) for one that we did not make."""
+    def after(self, parts: int = 1) -> list[int] | None:
+        """The numbers that the cursor holds, so many. Raises Refusal (400) for one that we did not make."""
         if not self.cursor:
             return None
         try:
             value = json.loads(urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
-            if not isinstance(value, list) or not value or not all(type(part) is int for part in value):
+            if not isinstance(value, list) or len(value) != parts or not all(type(part) is int for part in value):
                 raise ValueError
             if any(abs(part) >= 2**63 for part in value):
                 raise ValueError

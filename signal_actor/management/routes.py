@@ -2,11 +2,12 @@
 
     integrations = Noun("integrations")
 
-    @integrations.patch("/integrations/<int:id>", role="editor")
+    @integrations.patch("/integrations/<integration:id>", role="editor")
     async def change(office: Office, caller: Caller, id: int, body: Patch) -> Integration: ...
 
 A handler names what it needs: `office`, `caller`, `query` and `body` (pydantic models; or a `dict`, which goes on to a
-room that checks it by itself), and the path's own parameters. quart-schema was considered: it wants an untyped
+room that checks it by itself), and the path's own parameters; `<integration:id>` is an integration's id or slug in the
+path and its id for the handler. quart-schema was considered: it wants an untyped
 decorator each for body, query, answer and security, and knows neither roles nor errors of our shape.
 """
 
@@ -17,13 +18,14 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, Field, TypeAdapter
 from quart import Blueprint, Response, request
+from werkzeug.routing import UnicodeConverter
 
 from signal_actor.errors import Refusal
 from signal_actor.management.auth import COOKIE, CSRF_HEADER, Credentials
 from signal_actor.management.office import Office
 from signal_actor.problems import Problems
 from signal_actor.store.tokens import Role
-from signal_actor.wire import dumps, loads
+from signal_actor.wire import dumps, inflate, loads
 
 PREFIX = "/v1/admin"
 MAX_BODY = 1024 * 1024  # bytes
@@ -93,11 +95,23 @@ class Noun:
 def mount(nouns: list[Noun], office: Office) -> Blueprint:
     """The nouns' endpoints as a blueprint."""
     blueprint = Blueprint("api", __name__)
+    blueprint.record(lambda state: state.app.url_map.converters.update(integration=Named))
     for noun in nouns:
         for route in noun.routes:
             name = f"{noun.name}-{route.handler.__name__}"
             blueprint.add_url_rule(route.path, name, _view(route, office), methods=[route.method])
     return blueprint
+
+
+class Named(UnicodeConverter):
+    """A part of a path that names an integration; its value is looked up when the caller is known."""
+
+    def to_python(self, value: str) -> str:
+        return Name(value)
+
+
+class Name(str):
+    """An integration's id or slug."""
 
 
 def credentials() -> Credentials:
@@ -123,6 +137,14 @@ def whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def at_once(patch: dict[str, Any], *, default: bool) -> bool:
+    """Takes `publish` out of a merge patch, in which null means the default. Raises Refusal (400)."""
+    publish = patch.pop("publish", None)
+    if publish is not None and not isinstance(publish, bool):
+        raise Refusal(400, "invalid_payload", "publish: must be true or false.")
+    return default if publish is None else publish
+
+
 def json_response(status: int, value: Any) -> Response:
     """An answer as JSON text; nobody keeps a copy of it."""
     return Response(dumps(value), status, content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -139,7 +161,7 @@ def _view(route: Route, office: Office) -> Handler:
     async def view(**path: Any) -> Response:
         caller = office.guard.admit(credentials(), route.role)
         bounded(path)
-        arguments = dict(path)
+        arguments = {key: office.integration(part) if isinstance(part, Name) else part for key, part in path.items()}
         if "office" in route.hints:
             arguments["office"] = office
         if "caller" in route.hints:
@@ -165,6 +187,7 @@ def _query() -> dict[str, str]:
 
 async def _body() -> Any:
     raw = await request.get_data(False, False, False)
+    raw = inflate(raw, request.headers.get("Content-Encoding", ""), MAX_BODY)
     return loads(raw) if raw.strip() else {}
 
 

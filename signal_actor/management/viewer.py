@@ -24,6 +24,7 @@ class Filter:
     kind: str | None = None
     pipeline: str | None = None
     integration: str | None = None
+    integration_id: int | None = None
     type: str | None = None
     name: str | None = None
     user_id: str | None = None
@@ -36,11 +37,13 @@ class Filter:
             return False
         return all(data.get(name) == value for name, value in self._given())
 
-    def _given(self) -> tuple[tuple[str, str], ...]:
+    def _given(self) -> tuple[tuple[str, Any], ...]:
         return tuple((name, value) for name in FIELDS if (value := getattr(self, name)) is not None)
 
 
-FIELDS = ("pipeline", "integration", "type", "name", "user_id", "anonymous_id", "message_id", "state")
+FIELDS = (
+    *("pipeline", "integration", "integration_id", "type", "name", "user_id", "anonymous_id", "message_id", "state"),
+)
 
 
 class Host(Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 
 from signal_actor import live, mapping, secrets, wanted
 from signal_actor.delivery.rules import Health
-from signal_actor.errors import Refusal
+from signal_actor.errors import Conflict, Refusal
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
 from signal_actor.store import audit, notes, revisions
@@ -51,16 +51,17 @@ def install(
     """Adds an integration and returns its id. Without a slug it is called after its vendor, and numbered if need be.
 
     Raises:
-        ConfigurationError: it is not valid, or the slug is taken.
+        ConfigurationError: it is not valid.
+        Conflict: the slug is taken.
         Refusal: 404, there is no such pipeline.
     """
-    there = _pending(connection, pipeline_id)
+    there = revisions.pending(connection, pipeline_id)
     problems = Problems()
     name = slug or _free(str(written.get("vendor")), there)
     checked = wanted.each({name: dict(written)}, "integrations", problems, _check(problems)).get(name)
-    if name in there.integrations:
-        problems.add(f"integrations.{name}", "there is an integration with this slug, choose another")
     problems.done()
+    if name in there.integrations:
+        raise Conflict(f"integrations.{name}: there is an integration with this slug, choose another")
     assert checked is not None
     item = revisions.reserve(connection, pipeline_id, name, entry(checked, None, box), now=now)
     connection.execute(
@@ -124,13 +125,16 @@ def pause(connection: sqlite3.Connection, integration_id: int, *, author: str, n
     """Stops deliveries until a person resumes them; nothing is lost meanwhile. Raises Refusal (404)."""
     _found(connection, integration_id)
     _set_health(connection, integration_id, "paused", reason or f"paused by {author}", now)
-    _record(connection, "pause", integration_id, author, now)
+    _record(connection, "pause", integration_id, author, now, **({"reason": reason} if reason else {}))
 
 
 def resume(connection: sqlite3.Connection, integration_id: int, *, author: str, now: int) -> None:
-    """Lets deliveries go on, whoever or whatever stopped them. Raises Refusal (404)."""
-    _found(connection, integration_id)
-    _set_health(connection, integration_id, "ok", None, now)
+    """Lets deliveries go on, whoever or whatever stopped them, if there is its vendor. Raises Refusal (404)."""
+    _, slug, item = _found(connection, integration_id)
+    problems = Problems()
+    wanted.catalogued(item.vendor, f"integrations.{slug}", problems)
+    reason = wanted.unfit(problems)
+    _set_health(connection, integration_id, "misconfigured" if reason else "ok", reason, now)
     _record(connection, "resume", integration_id, author, now)
 
 
@@ -163,8 +167,9 @@ def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = N
     pipelines = connection.execute(
         "select id from pipeline where deleted_at is null and (?1 is null or slug = ?1) order by id", (pipeline,)
     ).fetchall()
-    pending = [item for (pipeline_id,) in pipelines for item in _pending(connection, pipeline_id).integrations.values()]
-    return [shown(connection, item.id, box) for item in pending if item.id is not None]
+    documents = [revisions.pending(connection, pipeline_id) for (pipeline_id,) in pipelines]
+    items = [item for document in documents for item in document.integrations.values()]
+    return [shown(connection, item.id, box) for item in items if item.id is not None]
 
 
 def drafted(
@@ -202,7 +207,7 @@ def drafted(
         health_reason=None,
         removed=False,
     )
-    return integration, _pending(connection, pipeline_id).settings.default_consent == "granted"
+    return integration, revisions.pending(connection, pipeline_id).settings.default_consent == "granted"
 
 
 def _moved(before: Mapping[str, Any], after: Any) -> bool:
@@ -222,7 +227,13 @@ def _kept(item: Entry, patch: Mapping[str, Any], box: Box) -> list[str]:
 
 
 def _check(problems: Problems) -> Callable[[str, Any, str], wanted.Integration | None]:
-    return lambda _, value, path: wanted.integration(value, path, problems, resolve=secrets.literal)
+    return lambda _, value, path: wanted.integration(value, path, problems, resolve=_fresh)
+
+
+def _fresh(text: str) -> str:
+    if text == MASK:
+        raise ValueError(f"{MASK} is how a stored secret reads, give the secret itself")
+    return secrets.literal(text)
 
 
 def _given(before: Mapping[str, Any]) -> secrets.Resolve:
@@ -237,10 +248,6 @@ def _given(before: Mapping[str, Any]) -> secrets.Resolve:
     return lambda text: text if text in known else secrets.literal(text)
 
 
-def _pending(connection: sqlite3.Connection, pipeline_id: int) -> Document:
-    return revisions.draft(connection, pipeline_id) or revisions.published(connection, pipeline_id)
-
-
 def _found(connection: sqlite3.Connection, integration_id: int) -> tuple[int, str, Entry]:
     """An integration of the draft, else of what is live."""
     row = connection.execute(
@@ -248,7 +255,7 @@ def _found(connection: sqlite3.Connection, integration_id: int) -> tuple[int, st
         " where i.id = ? and p.deleted_at is null",
         (integration_id,),
     ).fetchone()
-    item = _pending(connection, row[0]).integrations.get(row[1]) if row else None
+    item = revisions.pending(connection, row[0]).integrations.get(row[1]) if row else None
     if item is None or item.id != integration_id:
         raise Refusal(404, "not_found", f"There is no integration {integration_id}.")
     return row[0], row[1], item

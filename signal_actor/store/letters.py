@@ -29,6 +29,7 @@ class Filter:
     event_ids: tuple[int, ...] | list[int] | None = None
     since: str | None = None
     until: str | None = None
+    integration_id: int | None = None
     finished_by: int | None = None  # ms; what was replayed and is final again already is not replayed again and again
 
     def where(self) -> tuple[str, list[Any]]:
@@ -42,6 +43,7 @@ class Filter:
 
         add("p.slug = ?", self.pipeline)
         add("i.slug = ?", self.integration)
+        add("i.id = ?", self.integration_id)
         if self.state is not None:  # spelt out, because an index of some states is of no use for a parameter
             if self.state not in set(State):
                 raise UsageError(f"state: {self.state!r} is none of {', '.join(State)}")

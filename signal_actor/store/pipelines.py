@@ -8,11 +8,13 @@ from typing import Any
 
 from signal_actor import mapping, secrets, wanted
 from signal_actor.delivery.rules import Health
+from signal_actor.errors import Conflict
 from signal_actor.live import DeliveryPolicy, Integration, Live, Pipeline, PipelineSettings, Retention
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
 from signal_actor.store import audit, keys, notes, revisions
 from signal_actor.store.documents import Change, Document, diff
+from signal_actor.store.integrations import note_health
 
 ELSEWHERE = {"integrations": "integrations are installed by themselves, leave them out"}
 
@@ -44,6 +46,18 @@ def live(connection: sqlite3.Connection, box: Box) -> Live:
         integrations={item.id: item for item in integrations},
         retention=Retention.model_validate(notes.get(connection, "retention") or {}),
     )
+
+
+def note_fitness(connection: sqlite3.Connection, box: Box, *, now: int) -> None:
+    """Writes down which integrations do not fit the catalogue of this process, and which do so again.
+
+    Raises UsageError if the box is not the one that the secrets were put in.
+    """
+    for item in live(connection, box).integrations.values():
+        if item.settings is None:
+            note_health(connection, item.id, Health.MISCONFIGURED, item.health_reason, now=now)
+        elif item.health == Health.MISCONFIGURED and (item.health_reason or "").startswith(wanted.UNFIT):
+            note_health(connection, item.id, Health.OK, None, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,12 @@ def shown(connection: sqlite3.Connection, pipeline_id: int, box: Box) -> Shown:
 def create_pipeline(
     connection: sqlite3.Connection, slug: str, table: Mapping[str, Any], *, author: str, now: int
 ) -> int:
-    """A pipeline with a key, live at once. Raises ConfigurationError if the slug is taken or the table is wrong."""
+    """A pipeline with a key, live at once.
+
+    Raises:
+        ConfigurationError: the table is wrong.
+        Conflict: the slug or a key is taken.
+    """
     problems = Problems()
     checked = wanted.each(
         {slug: dict(table)},
@@ -101,15 +120,17 @@ def create_pipeline(
         problems,
         lambda _, value, path: _checked(slug, value, path, problems, ELSEWHERE),
     ).get(slug)
-    if identified(connection, slug) is not None:
-        problems.add(f"pipelines.{slug}", "there is a pipeline with this slug, choose another")
-    taken = keys.owners(connection)
-    for key in checked.keys if checked else ():
-        if key in taken:
-            problems.add(f"pipelines.{slug}.pipeline_keys", f"{key} is a key of pipelines.{taken[key]}, choose another")
     problems.done()
     assert checked is not None
+    if identified(connection, slug) is not None:
+        raise Conflict(f"pipelines.{slug}: there is a pipeline with this slug, choose another")
+    taken = keys.owners(connection)
+    for key in checked.keys:
+        if key in taken:
+            path = f"pipelines.{slug}.pipeline_keys"
+            raise Conflict(f"{path}: {key} is a key of pipelines.{taken[key]}, choose another")
     pipeline_id = insert(connection, slug, checked.name, now=now)
+    _record(connection, "create pipeline", pipeline_id, author, now, slug=slug)
     document = Document(name=checked.name, settings=checked.settings)
     revisions.publish_document(connection, pipeline_id, document, author=author, now=now)
     keys.put(connection, pipeline_id, checked.keys or [keys.fresh()], now=now)
@@ -134,6 +155,7 @@ def patch_pipeline(
     checked = _checked(slug, mapping.merge(table, dict(patch)), f"pipelines.{slug}", problems, elsewhere)
     problems.done()
     assert checked is not None
+    _record(connection, "change pipeline", pipeline_id, author, now, keys=sorted(patch), publish=publish)
     update = {"name": checked.name, "settings": checked.settings}
     revisions.edit(
         connection,
@@ -154,14 +176,7 @@ def delete_pipeline(connection: sqlite3.Connection, pipeline_id: int, *, author:
         (now, pipeline_id),
     )
     keys.drop(connection, pipeline_id, keys.of(connection, pipeline_id), now=now)
-    audit.record(
-        connection,
-        actor=author,
-        action="delete pipeline",
-        target=f"pipeline/{pipeline_id}",
-        detail={"slug": slug},
-        now=now,
-    )
+    _record(connection, "delete pipeline", pipeline_id, author, now, slug=slug)
 
 
 def identified(connection: sqlite3.Connection, slug: str) -> int | None:
@@ -176,6 +191,13 @@ def insert(connection: sqlite3.Connection, slug: str, name: str, *, now: int) ->
         "insert into pipeline (slug, name, settings, created_at) values (?, ?, '{}', ?) returning id", (slug, name, now)
     ).fetchone()
     return int(pipeline_id)
+
+
+def _record(
+    connection: sqlite3.Connection, action: str, pipeline_id: int, author: str, now: int, **detail: Any
+) -> None:
+    target = f"pipeline/{pipeline_id}"
+    audit.record(connection, actor=author, action=action, target=target, detail=detail, now=now)
 
 
 def _checked(
@@ -195,7 +217,7 @@ def _integration(row: tuple[Any, ...], defaults: DeliveryPolicy, box: Box) -> In
     path = f"pipelines.{pipeline}.integrations.{slug}"
     settings = wanted.fitting(vendor, variant, clear, changes, path, problems)
     if problems.lines and health != Health.PAUSED:
-        health, reason = Health.MISCONFIGURED, problems.lines[0]
+        health, reason = Health.MISCONFIGURED, wanted.unfit(problems)
     return Integration(
         id=key,
         pipeline_id=pipeline_id,

@@ -52,6 +52,11 @@ def draft(connection: sqlite3.Connection, pipeline_id: int) -> Document | None:
     return Document.model_validate_json(text) if text else None
 
 
+def pending(connection: sqlite3.Connection, pipeline_id: int) -> Document:
+    """The draft, else what is live. Raises Refusal (404) if there is no such pipeline."""
+    return draft(connection, pipeline_id) or published(connection, pipeline_id)
+
+
 def has_draft(connection: sqlite3.Connection, pipeline_id: int) -> bool:
     """Whether there is something to publish. Raises Refusal (404) if there is no such pipeline."""
     return bool(_pipeline(connection, pipeline_id, "draft is not null")[0])
@@ -125,11 +130,11 @@ def publish(connection: sqlite3.Connection, pipeline_id: int, box: Box, *, autho
     """Makes the draft live and returns the number of the revision in force.
 
     Raises:
-        ConfigurationError: it was valid once, but does not fit its vendors of today any more.
+        ConfigurationError: what it changes was valid once, but does not fit its vendors of today any more.
         Refusal: 404, there is no such pipeline.
     """
     pending = draft(connection, pipeline_id) or published(connection, pipeline_id)
-    _check(pending, box)
+    _check(pending, published(connection, pipeline_id), box)
     number = publish_document(connection, pipeline_id, pending, author=author, now=now)
     connection.execute("update pipeline set draft = null where id = ?", (pipeline_id,))
     return number
@@ -146,7 +151,7 @@ def rollback(
 ) -> int:
     """Publishes an old revision again, as a new one. A draft is left alone. Raises as `publish` does."""
     old = document(connection, pipeline_id, number)
-    _check(old, box)
+    _check(old, published(connection, pipeline_id), box)
     return publish_document(connection, pipeline_id, old, author=author, now=now, note=f"rollback to {number}")
 
 
@@ -215,9 +220,11 @@ def reserve(connection: sqlite3.Connection, pipeline_id: int, slug: str, item: E
     return item.model_copy(update={"id": row[0]})
 
 
-def _check(wanted: Document, box: Box) -> None:
+def _check(wanted: Document, live: Document, box: Box) -> None:
+    """What is live already may stay as it is: a vendor that is gone must not hold up the others' changes."""
     problems = Problems()
-    for slug, item in wanted.integrations.items():
+    changed = {slug: item for slug, item in wanted.integrations.items() if live.integrations.get(slug) != item}
+    for slug, item in changed.items():
         config = {**item.config, **box.decrypt(item.secrets)}
         fitting(item.vendor, item.variant, config, item.mappings, f"integrations.{slug}", problems)
     problems.done()

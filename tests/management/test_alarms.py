@@ -7,10 +7,11 @@ import pytest
 import trio
 
 from signal_actor import alarms
-from signal_actor.alarms import Rules, judge
+from signal_actor.alarms import FIRING, Alarms, Rules, judge
+from signal_actor.store import notes
 from signal_actor.store.figures import Health, IntegrationHealth
 from tests.management.desk import Desk
-from tests.service.house import House
+from tests.service.house import House, eventually
 
 NOW = 1_800_000_000_000
 SILENCE = Rules(no_traffic_minutes=30)
@@ -43,17 +44,21 @@ def judged(rules: Rules | None = None, *, free: int = 2**40, last: int = NOW, **
             ["success_rate/shop/insider: 89% of 100 requests succeeded in 15 minutes; wanted are 90%."],
         ),
         ({"requests": 19, "successes": 0}, []),
+        (
+            {"oldest": NOW - 7_300_000, "owed": 1, "health_reason": "HTTP 503."},
+            ["backlog_age/shop/insider: The oldest of 1 open deliveries has waited for 2 hours; HTTP 503."],
+        ),
         ({"oldest": NOW - 900_000, "owed": 3}, []),
         (
             {"oldest": NOW - 7_300_000, "owed": 3, "health": "paused"},
-            ["backlog_age/shop/insider: The oldest of 3 open deliveries waits since 2 hours; health is paused."],
+            ["backlog_age/shop/insider: The oldest of 3 open deliveries has waited for 2 hours; health is paused."],
         ),
         ({"dead": 9}, []),
         ({"dead": 10}, ["dead_letters/shop/insider: 10 deliveries were given up on in the last hour."]),
         ({"last": NOW - 3_600_000}, []),
         (
             {"last": NOW - 3_600_000, "rules": Rules(no_traffic_minutes=30)},
-            ["no_traffic/shop: No event since 60 minutes."],
+            ["no_traffic/shop: No event for 60 minutes."],
         ),
         ({"free": 2**20}, ["disk: The disk has 1 MiB left."]),
         (
@@ -99,6 +104,26 @@ async def test_an_alarm_shows_is_told_once_and_ends(
     assert len(told) == 3
     assert (await viewer.ok("GET", "/alarms"))["data"] == []
     assert (await house.request("GET", "/readyz")).json()["degraded"] == []
+
+
+async def test_what_fired_before_a_restart_is_told_by_its_parts(house: House, admin: Desk) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def post(url: str, body: dict[str, Any]) -> bool:
+        told.append(body)
+        return True
+
+    alarms = Alarms(house.service.database, post=post)
+    await admin.ok("PATCH", "/alarms/rules", {"disk_free_bytes": 0, "webhook": "https://hooks.example.com/secret"})
+    await house.service.database.run(notes.put, FIRING, {"backlog_age/shop/insider": NOW, "disk": NOW})
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(alarms.run)
+        await eventually(lambda: len(told) == 2)
+        nursery.cancel_scope.cancel()
+    ended = {each["text"]: each["alarm"] for each in told}
+    insider = ended["Signal Actor: backlog_age/shop/insider resolved."]
+    assert (insider["kind"], insider["pipeline"], insider["integration"]) == ("backlog_age", "shop", "insider")
+    assert ended["Signal Actor: disk resolved."]["pipeline"] is None
 
 
 async def test_a_vendor_in_trouble_raises_an_alarm(house: House, admin: Desk) -> None:

@@ -1,9 +1,11 @@
 """Every endpoint: who may use it, what it makes of nonsense, and that it is described."""
 
+import gzip
 import random
 import re
 from typing import Any
 
+import httpx
 import pytest
 from openapi_spec_validator import validate
 
@@ -111,6 +113,58 @@ async def test_nonsense_is_refused_in_the_house_s_shape(admin: Desk, seed: int) 
 
 async def test_a_body_that_is_too_large_is_refused(admin: Desk) -> None:
     await admin.refused(413, "POST", "/tokens", b'{"name":"' + b"x" * 2_000_000 + b'"}')
+
+
+async def test_a_body_may_be_gzip_and_nothing_else(house: House, admin: Desk) -> None:
+    async def create(body: bytes, coding: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {admin.token}", "Content-Encoding": coding}
+        return await house.client.post(house.ready.admin + PREFIX + "/tokens", content=body, headers=headers)
+
+    assert (await create(gzip.compress(b'{"name":"zipped"}'), "gzip")).status_code == 201
+    assert (await create(gzip.compress(b" " * 2_000_000), "gzip")).status_code == 413
+    refused = await create(b"x", "br")
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_encoding")
+
+
+async def test_a_cursor_of_another_list_is_refused(house: House, admin: Desk) -> None:
+    await house.track(1, 2)
+    (events, deliveries) = [await admin.ok("GET", path, limit=1) for path in ("/events", "/deliveries")]
+    await admin.refused(400, "GET", "/deliveries", cursor=events["next_cursor"])
+    for path in ("/events", "/audit", "/tokens", "/pipelines", "/pipelines/shop/revisions", "/integrations"):
+        assert "cursor" in await admin.refused(400, "GET", path, cursor=deliveries["next_cursor"])
+
+
+async def test_what_decides_is_true_or_false_and_nothing_like_it(admin: Desk) -> None:
+    for path in ("replay", "discard"):
+        for wrong in ("no", 0, None):
+            assert "dry_run" in await admin.refused(400, "POST", f"/deliveries/{path}", {"dry_run": wrong})
+    for path in ("/integrations/insider", "/pipelines/shop"):
+        assert "publish" in await admin.refused(400, "PATCH", path, {"publish": "yes"})
+        await admin.ok("PATCH", path, {"publish": None})
+    assert "publish" in await admin.refused(
+        400, "PUT", "/integrations/insider/mappings", {"mappings": {}, "publish": 1}
+    )
+
+
+def test_a_body_is_described_as_required_where_it_is() -> None:
+    paths = document()["paths"]
+    for method, path, wanted in (
+        ("post", "/pipelines/{id}/rollback", True),
+        ("put", "/integrations/{id}/mappings", True),
+        ("post", "/pipelines", True),
+        ("post", "/deliveries/replay", False),
+        ("patch", "/pipelines/{id}", False),
+    ):
+        assert paths[PREFIX + path][method]["requestBody"]["required"] is wanted, path
+
+
+def test_a_merge_patch_is_described_as_one() -> None:
+    schemas = document()["components"]["schemas"]
+    for name in ("IntegrationPatch", "PipelinePatch", "Rules"):
+        assert "required" not in schemas[name]
+        for field in schemas[name]["properties"].values():
+            assert "default" not in field
+            assert {"type": "null"} in field["anyOf"]
 
 
 async def test_unknown_paths_and_methods_have_the_same_shape(admin: Desk) -> None:

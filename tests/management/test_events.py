@@ -8,7 +8,7 @@ import pytest
 from signal_actor.store import letters, search, walk
 from tests.management.desk import ADMIN, Desk
 from tests.service.conftest import OpenHouse
-from tests.service.house import House, tables
+from tests.service.house import House, numbered, tables
 
 SEARCHES: list[tuple[dict[str, str], list[str]]] = [
     ({}, ["m-3", "m-2", "m-1"]),
@@ -49,6 +49,23 @@ async def test_events_are_found_by_everything_that_the_contract_names(stored: Ho
     assert newest["payload"]["name"] == "Home"
     for params in ({"state": "gone"}, {"since": "yesterday"}, {"cursor": "?"}, {"limit": "0"}, {"colour": "red"}):
         await viewer.refused(400, "GET", "/events", **params)
+
+
+async def test_a_message_id_may_look_like_a_path(house: House, viewer: Desk) -> None:
+    await house.post("/v1/t", {**numbered(1), "messageId": "a/b c?d#e"})
+    assert (await viewer.ok("GET", "/events/a%2Fb%20c%3Fd%23e"))["message_id"] == "a/b c?d#e"
+
+
+@pytest.mark.parametrize(("path", "each"), [("/events", 1), ("/deliveries", 4)])
+async def test_pages_stand_still_while_events_come_in(stored: House, viewer: Desk, path: str, each: int) -> None:
+    found: list[str] = []
+    page = await viewer.ok("GET", path, limit=1)
+    while page["has_more"]:
+        found += [item["message_id"] for item in page["data"]]
+        await stored.track(len(found) + 10)
+        page = await viewer.ok("GET", path, limit=1, cursor=page["next_cursor"])
+    found += [item["message_id"] for item in page["data"]]
+    assert found == [name for name in ("m-3", "m-2", "m-1") for _ in range(each)]
 
 
 async def test_one_event_is_told_whole(stored: House, viewer: Desk) -> None:

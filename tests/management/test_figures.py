@@ -14,7 +14,7 @@ from signal_actor.store import tally, upkeep
 from tests.management.desk import ADMIN, Desk
 from tests.management.test_events import dead
 from tests.service.conftest import OpenHouse
-from tests.service.house import House, tables
+from tests.service.house import KEY, SERVER, House, numbered, tables
 
 LINE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -159,6 +159,24 @@ async def test_statistics_of_a_part(house: House, editor: Desk, viewer: Desk) ->
     for params in ({"since": "x"}, {"since": "2026-02-01", "until": "2026-01-01"}, {"step_seconds": "1"}):
         await viewer.refused(400, "GET", "/stats", **params)
     await viewer.refused(400, "GET", "/stats", since="2000-01-01", until="2026-01-01", step_seconds="60")
+
+
+async def test_a_deleted_pipeline_and_its_successor_are_told_apart(house: House, admin: Desk) -> None:
+    await admin.ok("POST", "/pipelines", {"slug": "empty"}, status=201)
+    await admin.ok("DELETE", "/pipelines/empty", status=204)
+    await house.track(1, 2)
+    await house.settled()
+    await admin.ok("DELETE", "/pipelines/shop", status=204)
+    made = await admin.ok("POST", "/pipelines", {"slug": "shop", "pipeline_keys": [KEY]}, status=201)
+    answer = await house.request("POST", "/v1/t", numbered(3), headers=SERVER)
+    assert answer.status_code == 200
+    stats = await admin.ok("GET", "/stats")
+    told = [(item["pipeline"], item["accepted"], item["delivered"], item["removed"]) for item in stats["pipelines"]]
+    assert told == [("shop", 2, 8, True), ("shop", 1, 0, False)]
+    assert stats["pipelines"][1]["pipeline_id"] == made["id"]
+    assert (await scrape(house)).sum("signal_events_accepted_total", pipeline="shop") == 3
+    (own,) = (await admin.ok("GET", "/stats", integration=str(stats["integrations"][0]["integration_id"])))["pipelines"]
+    assert (own["accepted"], own["removed"]) == (2, True)
 
 
 async def test_metrics_keep_up_with_sql_under_load(house: House) -> None:

@@ -64,7 +64,8 @@ async def test_what_is_wrong_with_an_installation_is_named(editor: Desk) -> None
     assert SECRET not in await editor.refused(400, "POST", path, {"config": SECRET})
     good = {"api_key": "x", "partner_name": "y"}
     assert "unknown key" in await editor.refused(400, "POST", path, {"config": good, "colour": "red"})
-    assert "choose another" in await editor.refused(400, "POST", path, {"config": good, "slug": "insider"})
+    assert "choose another" in await editor.refused(409, "POST", path, {"config": good, "slug": "insider"})
+    assert "api_key: ***" in await editor.refused(400, "POST", path, {"config": {**good, "api_key": "***"}})
     assert "env:" in await editor.refused(400, "POST", path, {"config": {**good, "api_key": "env:HOME"}})
     await editor.ok("POST", "/pipelines", {"slug": "other"}, status=201)
     assert "say which; there are shop, other" in await editor.refused(400, "POST", path, {"config": good})
@@ -106,6 +107,30 @@ async def test_a_patch_changes_what_it_names_and_is_live_at_once(house: House, e
     }
     assert "another vendor" in await editor.refused(400, "PATCH", path, other)
     await editor.refused(404, "PATCH", "/integrations/99", {"name": "x"})
+
+
+async def test_a_patch_is_a_json_merge_patch(house: House, editor: Desk) -> None:
+    async def patch(changes: dict[str, Any]) -> Any:
+        return await editor.ok("PATCH", "/integrations/webhook", changes)
+
+    url = (await editor.integration("webhook"))["config"]["url"]
+    await patch({"config": {"secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=", "headers": {"X-A": "1", "X-B": "2"}}})
+    changed = await patch({"config": {"headers": {"X-A": None, "X-C": "3"}}})
+    assert changed["config"] == {"url": url, "secret": "***", "headers": {"X-B": "2", "X-C": "3"}}
+    assert (await patch({"config": changed["config"]}))["config"] == changed["config"]
+    await house.track(1)
+    await house.settled()
+    signed = house.sandbox.vendors["webhook"].ledger.requests[-1].headers
+    assert "webhook-signature" in {name.lower() for name in signed}  # "***" that came back was not taken for the secret
+    assert "secret" not in (await patch({"config": {"secret": None}}))["config"]
+    assert "url: missing" in await editor.refused(400, "PATCH", "/integrations/webhook", {"config": {"url": None}})
+    assert (await patch({"delivery": {"max_in_flight": 2, "probe_seconds": 5}}))["delivery"]["max_in_flight"] == 2
+    assert (await patch({"delivery": {"max_in_flight": None}}))["delivery"] == {"probe_seconds": 5.0}
+    insider = await editor.ok("PATCH", "/integrations/insider", {"consent_categories": []})
+    assert insider["consent_categories"] == []
+    defaults = {"consent_categories": None, "name": None, "enabled": None, "delivery": None}
+    insider = await editor.ok("PATCH", "/integrations/insider", defaults)
+    assert (insider["consent_categories"], insider["name"], insider["enabled"]) == (["marketing"], "Insider", True)
 
 
 async def test_a_wrong_key_pauses_by_itself_and_the_right_one_drains_the_backlog(house: House, editor: Desk) -> None:

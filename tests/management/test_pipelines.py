@@ -21,7 +21,8 @@ async def test_a_new_pipeline_is_live_with_its_key(house: House, editor: Desk) -
     assert house.value("select pipeline from v_events") == "blog"
     listed = await editor.all("/pipelines", limit=1)
     assert [item["slug"] for item in listed] == ["shop", "blog"]
-    assert "choose another" in await editor.refused(400, "POST", "/pipelines", {"slug": "blog"})
+    assert "choose another" in await editor.refused(409, "POST", "/pipelines", {"slug": "blog"})
+    assert "is a key of" in await editor.refused(409, "POST", "/pipelines", {"slug": "x", "pipeline_keys": [key]})
     assert "rate_limit_rps" in await editor.refused(400, "POST", "/pipelines", {"slug": "x", "rate_limit_rps": 0})
     assert "slug" in await editor.refused(400, "POST", "/pipelines", {"name": "No slug"})
     assert "slug" in await editor.refused(400, "POST", "/pipelines", {"slug": "Ü"})
@@ -58,6 +59,24 @@ async def test_a_rollback_is_a_new_revision(house: House, editor: Desk) -> None:
     assert revisions[1]["changes"] == ['~ pipelines.shop.mode "production" -> "development"']
     assert revisions[1]["author"] == "editor's"
     await editor.refused(404, "POST", "/pipelines/shop/rollback", {"revision": 9})
+
+
+async def test_a_rollback_brings_a_removed_integration_back_as_the_same(house: House, editor: Desk) -> None:
+    insider = await editor.integration("insider")
+    await editor.ok("DELETE", "/integrations/insider", status=204)
+    await house.track(1)
+    await house.settled()
+    back = await editor.ok("POST", "/pipelines/shop/rollback", {"revision": 1})
+    assert (back["revision"], "insider" in back["integrations"]) == (3, True)
+    assert (await editor.ok("GET", "/integrations/insider"))["id"] == insider["id"]
+    await house.track(2)
+    await house.settled()
+    assert [row["message_id"] for row in house.rows("select * from v_deliveries where integration = 'insider'")] == [
+        "m-2"
+    ]
+    (newest, *_) = await editor.all("/pipelines/shop/revisions", limit=2)
+    assert newest["note"] == "rollback to 1"
+    assert any(change.startswith("+ pipelines.shop.integrations.insider") for change in newest["changes"])
 
 
 async def test_publishing_loses_nothing_and_sends_nothing_twice(house: House, editor: Desk) -> None:

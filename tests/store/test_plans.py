@@ -10,6 +10,7 @@ from signal_actor.errors import ConfigurationError, UsageError
 from signal_actor.live import DeliveryPolicy, Live, Retention
 from signal_actor.secrets import Box
 from signal_actor.store import audit, integrations, keys, pipelines, plans, revisions
+from signal_actor.wanted import UNFIT
 
 NOW = 1_700_000_000_000
 SHOP = """
@@ -294,6 +295,24 @@ def test_the_wrong_box_is_refused(shop: Shop) -> None:
         plans.plan(shop.connection, read(SHOP), Box("some other key for tests"))
 
 
+def test_what_does_not_fit_is_written_down_until_it_fits_again(shop: Shop) -> None:
+    shop.apply(SHOP)
+
+    def health() -> list[Any]:
+        pipelines.note_fitness(shop.connection, shop.box, now=NOW + 1)
+        return shop.connection.execute("select health, cause from v_backlog where integration = 'insider'").fetchone()
+
+    shop.connection.execute("update integration set vendor = 'gone' where slug = 'insider'")
+    state, cause = health()
+    assert (state, cause.startswith(UNFIT)) == ("misconfigured", True)
+    shop.connection.execute("update integration set vendor = 'insider' where vendor = 'gone'")
+    assert health() == ("ok", None)
+    shop.connection.execute("update integration set health = 'misconfigured', health_reason = 'HTTP 401'")
+    assert health() == ("misconfigured", "HTTP 401")  # the vendor has said so, and will say what is new
+    shop.connection.execute("update integration set health = 'paused', health_reason = 'lunch', vendor = 'gone'")
+    assert health() == ("paused", "lunch")
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
@@ -314,7 +333,7 @@ def test_what_does_not_fit_todays_code_costs_nobody_else(shop: Shop, sql: str, r
     shop.connection.execute(f"{sql} where slug = 'insider'")
     insider = shop.integration("insider")
     assert (insider.settings, insider.health, insider.enabled) == (None, "misconfigured", True)
-    assert insider.health_reason.startswith(reason)
+    assert insider.health_reason.startswith(f"{UNFIT}: {reason}")
     assert shop.integration("ninetailed").settings is not None
     shop.connection.execute("update integration set health = 'paused'")
     assert (shop.integration("insider").settings, shop.integration("insider").health) == (None, "paused")

@@ -269,6 +269,25 @@ def test_rollback_to_what_does_not_fit_today_is_refused(store: Store) -> None:
     assert store.live()["insider"].name == "Other"
 
 
+def test_a_vendor_that_is_gone_holds_up_nobody_else(store: Store) -> None:
+    store.install()
+    store.connection.execute("update integration set vendor = 'gone'")
+    store.connection.execute(
+        "update revision set document = json_set(document, '$.integrations.insider.vendor', 'gone') where number = 2"
+    )
+    added = store.install("second", publish=False)
+    store.publish()
+    assert store.live()["second"].id == added
+    (gone,) = store.connection.execute("select id from integration where vendor = 'gone'").fetchone()
+    assert (store.shown(gone).slug, store.shown(gone).table["config"]["api_key"]) == ("insider", "***")
+    integrations.pause(store.connection, gone, **WHO)
+    integrations.resume(store.connection, gone, **WHO)
+    assert store.shown(gone).health == "misconfigured"
+    assert "no such vendor: 'gone'" in str(store.shown(gone).health_reason)
+    store.remove(gone)
+    assert list(store.live()) == ["second"]
+
+
 def test_a_person_pauses_and_resumes(store: Store) -> None:
     installed = store.install()
     integrations.pause(store.connection, installed, **WHO)
@@ -323,6 +342,7 @@ def test_everything_is_on_record_without_secrets(store: Store) -> None:
     store.remove(installed)
     lines = audit.lines(store.connection)
     assert [line.action for line in reversed(lines)] == [
+        "create pipeline",
         "publish",
         "install",
         "publish",

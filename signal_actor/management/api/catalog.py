@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from signal_actor.destinations import form
 from signal_actor.destinations.base import Destination
@@ -68,7 +68,7 @@ class Install(BaseModel):
     consent_categories: list[str] | None = None
     delivery: dict[str, Any] = {}
     mappings: dict[str, Any] = {}
-    publish: bool = True
+    publish: StrictBool = True
 
 
 @catalog.get("/integration-catalog")

@@ -1,17 +1,16 @@
 """Deliveries: what is owed, what was given up on, and sending it again or giving it up for good."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
-from signal_actor.errors import Refusal
 from signal_actor.management.api.events import Search
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, cursor
 from signal_actor.management.routes import Id, Noun
-from signal_actor.store import letters, search
+from signal_actor.store import letters, names, search
 from signal_actor.store.letters import Filter
 from signal_actor.wire import iso
 
@@ -40,17 +39,20 @@ class Delivery(BaseModel):
 
 
 class Which(BaseModel):
-    """Which deliveries; what is left out does not matter. `event` is an event's name; times are of acceptance."""
+    """Which deliveries; what is left out does not matter. `event` is an event's name; times are of acceptance.
+
+    A pipeline and an integration go by their slugs or their ids.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    integration: str | None = None
-    pipeline: str | None = None
+    integration: str | Id | None = None
+    pipeline: str | Id | None = None
     event: str | None = None
     event_ids: list[Id] | None = None
     since: str | None = None
     until: str | None = None
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
 
 class Replay(Which):
@@ -74,11 +76,10 @@ class Counted(BaseModel):
 @deliveries.get("/deliveries")
 async def listed(office: Office, query: Search) -> Page[Delivery]:
     """Deliveries, newest event first."""
-    after = query.after()
-    if after is not None and len(after) != 2:
-        raise Refusal(400, "invalid_payload", "cursor: is not one that this list gave out.")
+    after = query.after(2)
     before = (after[0], after[1]) if after else None
-    found, following = await office.database.search(search.deliveries, query.wanted(), before=before, limit=query.limit)
+    wanted = query.wanted(office)
+    found, following = await office.database.search(search.deliveries, wanted, before=before, limit=query.limit)
     data = [Delivery(**item) for item in found]
     return Page(
         data=data, has_more=following is not None, next_cursor=None if following is None else cursor(*following)
@@ -97,10 +98,20 @@ async def give_up(office: Office, caller: Caller, body: Discard) -> Counted:
     return await _change(office, caller, body, letters.discard)
 
 
+def _filter(office: Office, body: Replay | Discard) -> Filter:
+    asked = body.model_dump(exclude={"dry_run"})
+    named = office.database.read(names.called, *(_text(asked.pop(name)) for name in ("pipeline", "integration")))
+    return Filter(**asked, **asdict(named))
+
+
+def _text(name: str | int | None) -> str | None:
+    return None if name is None else str(name)
+
+
 async def _change(office: Office, caller: Caller, body: Replay | Discard, verb: Any) -> Counted:
     """In pieces, so that accepting goes on in between."""
     now = office.now()
-    wanted = Filter(**body.model_dump(exclude={"dry_run"}))
+    wanted = _filter(office, body)
     if body.state == "pending":  # what comes in meanwhile was not meant
         wanted = replace(wanted, until=wanted.until or iso(now + 1))
     else:

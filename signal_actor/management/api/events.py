@@ -1,7 +1,7 @@
 """Events: what was accepted, and what became of each."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -13,14 +13,17 @@ from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, Paged, cursor
 from signal_actor.management.routes import Noun
 from signal_actor.store import events as store
-from signal_actor.store import search
+from signal_actor.store import names, search
 from signal_actor.store.search import Wanted
 
 events = Noun("events")
 
 
 class Search(Paged):
-    """What is looked for. `event` is an event's name; times are ISO 8601 of acceptance."""
+    """What is looked for. `event` is an event's name; times are ISO 8601 of acceptance.
+
+    A pipeline and an integration go by their slugs or their ids.
+    """
 
     pipeline: str | None = None
     integration: str | None = None
@@ -29,12 +32,14 @@ class Search(Paged):
     user_id: str | None = None
     anonymous_id: str | None = None
     message_id: str | None = None
-    state: str | None = None
+    state: Literal["pending", "leased", "done", "skipped", "dead"] | None = None
     since: str | None = None
     until: str | None = None
 
-    def wanted(self) -> Wanted:
-        return Wanted(**self.model_dump(exclude={"limit", "cursor"}))
+    def wanted(self, office: Office) -> Wanted:
+        named = office.database.read(names.called, self.pipeline, self.integration)
+        given = self.model_dump(exclude={"limit", "cursor"})
+        return Wanted(**{**given, "pipeline": named.pipeline, "integration": named.integration})
 
 
 class Event(BaseModel):
@@ -99,13 +104,13 @@ async def searched(office: Office, query: Search) -> Page[FoundEvent]:
     """Search, newest first. A page may be short and still have more: it ends where the search's budget did."""
     after = query.after()
     found, following = await office.database.search(
-        search.events, query.wanted(), before=after[0] if after else None, limit=query.limit
+        search.events, query.wanted(office), before=after[0] if after else None, limit=query.limit
     )
     data = [FoundEvent(**item) for item in found]
     return Page(data=data, has_more=following is not None, next_cursor=None if following is None else cursor(following))
 
 
-@events.get("/events/<id>")
+@events.get("/events/<path:id>")
 async def one(office: Office, id: str) -> Story:
     """One event, by id or messageId, with its deliveries and every attempt's request and response."""
     ids = [int(id)] if id.isascii() and id.isdigit() and len(id) < 19 else []

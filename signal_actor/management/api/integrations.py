@@ -6,12 +6,11 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from signal_actor import event
-from signal_actor.errors import Refusal
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, Paged, cut
-from signal_actor.management.routes import Noun
-from signal_actor.store import audit, revisions
+from signal_actor.management.routes import Noun, at_once
+from signal_actor.store import audit, names, revisions
 from signal_actor.store import integrations as store
 from signal_actor.wire import iso
 
@@ -118,26 +117,25 @@ class TestResult(BaseModel):
 async def listed(office: Office, query: Which) -> Page[Integration]:
     """Installed integrations."""
     after = (query.after() or [0])[0]
-    found = office.database.read(store.listed, office.box, pipeline=query.pipeline)
+    pipeline = office.database.read(names.called, query.pipeline, None).pipeline
+    found = office.database.read(store.listed, office.box, pipeline=pipeline)
     left = sorted((item for item in found if item.id > after), key=lambda item: item.id)
     return cut([_integration(office, item) for item in left], query.limit, lambda item: (item.id,))
 
 
-@integrations.get("/integrations/<int:id>")
+@integrations.get("/integrations/<integration:id>")
 async def one(office: Office, id: int) -> Integration:
     """One integration."""
     return shown(office, id)
 
 
-@integrations.patch("/integrations/<int:id>", role="editor", shape=IntegrationPatch)
+@integrations.patch("/integrations/<integration:id>", role="editor", shape=IntegrationPatch)
 async def change(office: Office, caller: Caller, id: int, body: dict[str, Any]) -> Integration:
     """Change an integration; it is live at once unless `publish` is false.
 
     An editor who changes the address that it sends to gives its secrets again.
     """
-    publish = body.pop("publish", True)
-    if not isinstance(publish, bool):
-        raise Refusal(400, "invalid_payload", "publish: must be true or false.")
+    publish = at_once(body, default=True)
     await office.change(
         store.patch_integration,
         id,
@@ -151,27 +149,27 @@ async def change(office: Office, caller: Caller, id: int, body: dict[str, Any]) 
     return shown(office, id)
 
 
-@integrations.delete("/integrations/<int:id>", role="editor")
+@integrations.delete("/integrations/<integration:id>", role="editor")
 async def remove(office: Office, caller: Caller, id: int, query: Publishing) -> None:
     """Remove an integration; what it did is kept until retention takes it."""
     await office.change(store.remove_integration, id, publish=query.publish, author=caller.name, now=office.now())
 
 
-@integrations.post("/integrations/<int:id>/pause", role="editor")
+@integrations.post("/integrations/<integration:id>/pause", role="editor")
 async def pause(office: Office, caller: Caller, id: int, body: Pause) -> Integration:
     """Stop deliveries until somebody resumes them; nothing is lost."""
     await office.change(store.pause, id, reason=body.reason, author=caller.name, now=office.now())
     return shown(office, id)
 
 
-@integrations.post("/integrations/<int:id>/resume", role="editor")
+@integrations.post("/integrations/<integration:id>/resume", role="editor")
 async def resume(office: Office, caller: Caller, id: int) -> Integration:
     """Let deliveries go on."""
     await office.change(store.resume, id, author=caller.name, now=office.now())
     return shown(office, id)
 
 
-@integrations.post("/integrations/<int:id>/test", role="editor")
+@integrations.post("/integrations/<integration:id>/test", role="editor")
 async def test(office: Office, caller: Caller, id: int, body: TestEvent) -> TestResult:
     """Send one event through the real transport, as the draft has it; it is no delivery and is not kept."""
     integration, default = office.database.read(store.drafted, id, office.box)

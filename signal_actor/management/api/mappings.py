@@ -9,7 +9,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from signal_actor import event, mapping
 from signal_actor.converters import CONVERTERS
@@ -42,7 +42,7 @@ class NewMappings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mappings: dict[str, Any]
-    publish: bool = True
+    publish: StrictBool = True
 
 
 class PreviewOf(BaseModel):
@@ -65,13 +65,13 @@ class Preview(BaseModel):
     request: dict[str, Any] | None
 
 
-@mappings.get("/integrations/<int:id>/mappings")
+@mappings.get("/integrations/<integration:id>/mappings")
 async def current(office: Office, id: int) -> Mappings:
     """The field mappings."""
     return _shown(office, id)
 
 
-@mappings.put("/integrations/<int:id>/mappings", role="editor")
+@mappings.put("/integrations/<integration:id>/mappings", role="editor")
 async def replace(office: Office, caller: Caller, id: int, body: NewMappings) -> Mappings:
     """Replace the field mappings; they are live at once unless `publish` is false."""
     item = office.database.read(store.shown, id, office.box)
@@ -88,7 +88,7 @@ async def replace(office: Office, caller: Caller, id: int, body: NewMappings) ->
     return _shown(office, id)
 
 
-@mappings.post("/integrations/<int:id>/mappings/preview", role="viewer")
+@mappings.post("/integrations/<integration:id>/mappings/preview", role="viewer")
 async def preview(office: Office, id: int, body: PreviewOf) -> Preview:
     """Map an event with the draft and show the vendor's payload; nothing is sent."""
     if (body.event is None) is (body.event_id is None):

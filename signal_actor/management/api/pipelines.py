@@ -1,6 +1,6 @@
 """Pipelines: sources of events, edited in a draft and published as revisions."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,9 +9,10 @@ from signal_actor.live import PipelineSettings
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, Paged, cut
-from signal_actor.management.routes import Id, Noun
+from signal_actor.management.routes import Id, Noun, at_once
 from signal_actor.store import keys, revisions
 from signal_actor.store import pipelines as store
+from signal_actor.wanted import SLUG
 from signal_actor.wire import iso
 
 pipelines = Noun("pipelines")
@@ -34,7 +35,7 @@ class Pipeline(PipelineSettings):
 class NewPipeline(PipelineSettings):
     """A pipeline to be; without keys it gets one."""
 
-    slug: str
+    slug: Annotated[str, Field(pattern=f"^{SLUG.pattern}$")]
     name: str | None = None
     pipeline_keys: list[str] = Field(default=[])
 
@@ -97,9 +98,7 @@ async def one(office: Office, id: str) -> Pipeline:
 @pipelines.patch("/pipelines/<id>", role="editor", shape=PipelinePatch)
 async def change(office: Office, caller: Caller, id: str, body: dict[str, Any]) -> Pipeline:
     """Change name and settings in the draft; with `publish` they are live at once."""
-    publish = body.pop("publish", False)
-    if not isinstance(publish, bool):
-        raise Refusal(400, "invalid_payload", "publish: must be true or false.")
+    publish = at_once(body, default=False)
     identity = office.pipeline(id)
     await office.change(store.patch_pipeline, identity, body, publish=publish, author=caller.name, now=office.now())
     return _shown(office, identity)

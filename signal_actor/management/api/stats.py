@@ -1,6 +1,6 @@
 """Statistics: the funnel of a time span, what happened in it step by step, and how long deliveries took."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -70,9 +70,11 @@ class IntegrationStats(Fates):
 
 
 class PipelineStats(Fates):
-    """One pipeline."""
+    """One pipeline. One that was deleted is told of while something of it is in the span."""
 
     pipeline: str
+    pipeline_id: int
+    removed: bool
     accepted: int
     by_type: dict[str, int]
 
@@ -126,7 +128,7 @@ async def read(office: Office, query: Span) -> Stats:
     since, until, step = _span(query, office.now())
 
     found = await office.figures(("stats", query, since, step), _read, query, since, until, step)
-    return _told(found, since, until, step, office.now())
+    return _told(found, since, until, step, office.now(), office.live().pipelines.keys())
 
 
 def _span(query: Span, now: int) -> tuple[int, int, int]:
@@ -156,6 +158,9 @@ def _read(connection: Any, query: Span, since: int, until: int, step: int) -> _R
         for each in figures.integrations(connection)
         if each.pipeline_id in pipelines and query.integration in (None, each.slug, str(each.id))
     ]
+    if query.integration is not None:  # the events of other pipelines never were for it
+        of_it = {each.pipeline_id for each in who}
+        pipelines = {key: slug for key, slug in pipelines.items() if key in of_it}
     ids = [each.id for each in who]
     return _Read(
         pipelines=pipelines,
@@ -167,7 +172,7 @@ def _read(connection: Any, query: Span, since: int, until: int, step: int) -> _R
     )
 
 
-def _told(found: _Read, since: int, until: int, step: int, now: int) -> Stats:
+def _told(found: _Read, since: int, until: int, step: int, now: int, live: Collection[int]) -> Stats:
     slugs = {each.id: each for each in found.who}
     accepted: dict[int, dict[str, int]] = {key: {} for key in found.pipelines}
     for _, noun, owner, label, count in found.series:
@@ -176,6 +181,8 @@ def _told(found: _Read, since: int, until: int, step: int, now: int) -> Stats:
     pipelines = [
         PipelineStats(
             pipeline=slug,
+            pipeline_id=key,
+            removed=key not in live,
             accepted=sum(accepted[key].values()),
             by_type=accepted[key],
             **_sum(found.fates[each.id] for each in found.who if each.pipeline_id == key),
@@ -188,7 +195,7 @@ def _told(found: _Read, since: int, until: int, step: int, now: int) -> Stats:
         step_seconds=step // 1000,
         funnel=Funnel(accepted=sum(item.accepted for item in pipelines), **_sum(found.fates.values())),
         latency=_latency(found.latencies, None),
-        pipelines=pipelines,
+        pipelines=[item for item in pipelines if not item.removed or item.accepted or any(_fates(item).values())],
         integrations=[_integration(found, each, now) for each in found.who if _matters(found, each)],
         series=_series(found, slugs),
     )
@@ -248,9 +255,12 @@ def _latency(rows: list[tuple[int, int, int]], integration_id: int | None) -> La
 
 
 def _sum(fates: Iterable[Fate]) -> dict[str, int]:
-    names = ("delivered", "skipped", "pending", "retrying", "dead")
     listed = list(fates)
-    return {name: sum(getattr(fate, name) for fate in listed) for name in names}
+    return {name: sum(getattr(fate, name) for fate in listed) for name in Fates.model_fields}
+
+
+def _fates(item: Fates) -> dict[str, int]:
+    return {name: getattr(item, name) for name in Fates.model_fields}
 
 
 def _ms(name: str, text: str) -> int:

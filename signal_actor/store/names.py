@@ -1,0 +1,63 @@
+"""Names: what people call a pipeline or an integration: by its slug, or by its number.
+
+In a filter a slug goes before a number, for slugs may be made of digits. A slug is unique in its pipeline only.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from signal_actor.store import revisions
+
+DIGITS = 18  # of the largest number that fits in SQLite's integers, whatever its digits are
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a filter named, as slugs. `integration_id` is given where a number was, and only then."""
+
+    pipeline: str | None
+    integration: str | None
+    integration_id: int | None
+
+
+def called(connection: sqlite3.Connection, pipeline: str | None, integration: str | None) -> Called:
+    """What is meant by two names of a filter, removed ones included. A name that nothing has stays as it is."""
+    if pipeline is not None:
+        pipeline = _slug(connection, "pipeline", pipeline)
+    if integration is None or _known(connection, "integration", integration) or not is_number(integration):
+        return Called(pipeline, integration, None)
+    row = connection.execute(
+        "select p.slug, i.slug from integration i join pipeline p on p.id = i.pipeline_id where i.id = ?",
+        (int(integration),),
+    ).fetchone()
+    if row is None or pipeline not in (None, row[0]):
+        return Called(pipeline, integration, int(integration))
+    return Called(row[0], row[1], int(integration))
+
+
+def integrations(connection: sqlite3.Connection, slug: str) -> dict[str, int]:
+    """Ids of the integrations that go by this slug, by their pipelines' slugs; those that wait in a draft too."""
+    found: dict[str, int] = {}
+    for pipeline_id, pipeline in connection.execute(
+        "select id, slug from pipeline where deleted_at is null order by id"
+    ).fetchall():
+        item = revisions.pending(connection, pipeline_id).integrations.get(slug)
+        if item is not None and item.id is not None:
+            found[pipeline] = item.id
+    return found
+
+
+def is_number(text: str) -> bool:
+    """Whether the text may be the number of a row."""
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS
+
+
+def _slug(connection: sqlite3.Connection, table: str, name: str) -> str:
+    if not is_number(name) or _known(connection, table, name):
+        return name
+    row = connection.execute(f"select slug from {table} where id = ?", (int(name),)).fetchone()
+    return name if row is None else str(row[0])
+
+
+def _known(connection: sqlite3.Connection, table: str, slug: str) -> bool:
+    return connection.execute(f"select 1 from {table} where slug = ? limit 1", (slug,)).fetchone() is not None
