@@ -31,6 +31,7 @@ class Wanted:
 
     pipeline: str | None = None
     integration: str | None = None
+    integration_id: int | None = None
     type: str | None = None
     event: str | None = None
     user_id: str | None = None
@@ -56,8 +57,10 @@ ABOUT_EVENT = {
 }
 ABOUT_DELIVERY = {
     "integration": "d.integration_id in (select id from integration where slug = ?)",
+    "integration_id": "d.integration_id = ?",
     "state": "d.state = ?",
 }
+WHOSE = ("integration", "integration_id")
 EVENT = "e.id, e.received_at, p.slug, e.type, e.name, e.message_id, e.anonymous_id, e.user_id, e.payload"
 DELIVERY = """
     d.event_id, d.integration_id, e.message_id, e.type, e.name, p.slug, i.slug, i.vendor, d.state, d.attempts,
@@ -92,7 +95,7 @@ def deliveries(
     connection: sqlite3.Connection, wanted: Wanted, *, before: Position | None, limit: int
 ) -> tuple[list[Row], Position | None]:
     """Deliveries, newest event first, and the position before which to go on; None at the end."""
-    conditions, values = _conditions(wanted, ABOUT_EVENT | {"integration": ABOUT_DELIVERY["integration"]})
+    conditions, values = _conditions(wanted, ABOUT_EVENT | {name: ABOUT_DELIVERY[name] for name in WHOSE})
     if wanted.state is not None:  # spelt out, because an index of some states is of no use for a parameter
         conditions.append(f"d.state = '{_state(wanted.state)}'")
     said = " and ".join(["d.event_id >= ? and d.event_id < ?", "(d.event_id, d.integration_id) < (?, ?)", *conditions])

@@ -88,7 +88,7 @@ async def test_replay_and_discard_take_numbers(house: House, editor: Desk) -> No
         ({"integration": str(shops), "pipeline": "shop"}, 2),
         ({"integration": shops, "pipeline": "blog"}, 0),
         ({"integration": blogs}, 0),
-        ({"pipeline": (await editor.ok("GET", "/pipelines/shop"))["id"]}, 2),
+        ({"integration": "webhook", "pipeline": (await editor.ok("GET", "/pipelines/shop"))["id"]}, 2),
     ):
         asked = {"state": "pending", "dry_run": True, **body}
         assert await editor.ok("POST", "/deliveries/discard", asked) == {"count": count}, body
@@ -105,3 +105,20 @@ async def test_a_stream_is_filtered_by_number(house: House, viewer: Desk) -> Non
         with trio.fail_after(PATIENCE):
             (found,) = await stream.until(1)
     assert (found[1]["message_id"], found[1]["integration"]) == ("m-6", "webhook")
+
+
+async def test_a_number_means_one_integration_and_not_its_predecessor(house: House, editor: Desk) -> None:
+    """Rows of a removed integration stay, with its slug; one of another vendor may go by that slug now."""
+    old = await number(editor, "shop", "webhook")
+    await editor.ok("DELETE", f"/integrations/{old}", status=204)
+    body = {"pipeline": "shop", "slug": "webhook", "config": {"api_key": "k-123456"}}
+    new = (await editor.ok("POST", "/integration-catalog/ometria/install", body, status=201))["id"]
+    await editor.ok("POST", f"/integrations/{new}/pause")
+    await house.track(7)
+    for path in ("/events", "/deliveries"):
+        for integration, wanted in ((str(old), ["m-1"]), (str(new), ["m-7"]), ("webhook", ["m-7", "m-2", "m-1"])):
+            found = await editor.all(path, limit=10, integration=integration)
+            assert [item["message_id"] for item in found] == wanted, (path, integration)
+    for integration, count in ((old, 0), (new, 1), (str(old), 0), (str(new), 1)):
+        asked = {"state": "pending", "integration": integration, "dry_run": True}
+        assert await editor.ok("POST", "/deliveries/discard", asked) == {"count": count}, integration

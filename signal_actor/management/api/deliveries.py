@@ -99,13 +99,13 @@ async def give_up(office: Office, caller: Caller, body: Discard) -> Counted:
 
 
 def _filter(office: Office, body: Replay | Discard) -> Filter:
-    asked = body.model_dump(exclude={"dry_run"})
-    named = office.database.read(names.called, *(_text(asked.pop(name)) for name in ("pipeline", "integration")))
+    asked = body.model_dump(exclude={"dry_run", "pipeline", "integration"})
+    pipeline = None if body.pipeline is None else str(body.pipeline)
+    if isinstance(body.integration, int):
+        named = replace(office.database.read(names.called, pipeline, None), integration_id=body.integration)
+    else:
+        named = office.database.read(names.called, pipeline, body.integration)
     return Filter(**asked, **asdict(named))
-
-
-def _text(name: str | int | None) -> str | None:
-    return None if name is None else str(name)
 
 
 async def _change(office: Office, caller: Caller, body: Replay | Discard, verb: Any) -> Counted:

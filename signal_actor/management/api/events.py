@@ -1,6 +1,7 @@
 """Events: what was accepted, and what became of each."""
 
 import json
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -38,8 +39,7 @@ class Search(Paged):
 
     def wanted(self, office: Office) -> Wanted:
         named = office.database.read(names.called, self.pipeline, self.integration)
-        given = self.model_dump(exclude={"limit", "cursor"})
-        return Wanted(**{**given, "pipeline": named.pipeline, "integration": named.integration})
+        return Wanted(**self.model_dump(exclude={"limit", "cursor"}) | asdict(named))
 
 
 class Event(BaseModel):

@@ -19,7 +19,7 @@ from signal_actor.store.search import Wanted
 room = Room("events")
 LIMIT = 50
 TYPES = ("page", "track", "identify", "group", "alias", "screen")
-FIELDS = Wanted.__slots__
+FIELDS = tuple(name for name in Wanted.__slots__ if name != "integration_id")  # as people write them
 URGENCY = ("dead", "pending", "leased", "skipped", "done")  # what somebody at 3 a.m. looks for comes first
 
 

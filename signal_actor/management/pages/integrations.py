@@ -28,7 +28,7 @@ async def mine(visit: Visit) -> Response:
 @room.get("/integrations/<int:id>")
 async def status(visit: Visit, id: int) -> Response:
     found = await sight.one(visit.office, id)
-    wanted = Filter(pipeline=found.pipeline, integration=found.shown.slug)
+    wanted = Filter(integration_id=id)
     newest = await visit.office.database.search(letters.newest, wanted, limit=NEWEST)
     return visit.show(
         "integration.html",

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from quart import Response
 
 from signal_actor.errors import Refusal
-from signal_actor.management.api.deliveries import Discard, Replay, Which, give_up, send_again
+from signal_actor.management.api.deliveries import Discard, Replay, give_up, send_again
 from signal_actor.management.pages import sight
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.management.routes import whole
@@ -50,8 +50,8 @@ async def decide(visit: Visit, id: int) -> Response:
             return visit.go(
                 f"/integrations/{id}/letters?state={wanted.state}", "Nothing was ticked, so nothing is done."
             )
-        wanted = Filter(wanted.pipeline, wanted.integration, wanted.state, event_ids=ticked)
-    body = {name: getattr(wanted, name) for name in Which.model_fields.keys() - {"dry_run"}}
+        wanted = Filter(integration_id=id, state=wanted.state, event_ids=ticked)
+    body = {name: getattr(wanted, name) for name in ("event", "event_ids", "since", "until")} | {"integration": id}
     if do == "replay":
         count = (await send_again(visit.office, visit.caller, _asked(Replay, wanted.state, body))).count
     else:
@@ -71,8 +71,7 @@ def _asked(model: type[B], state: str | None, body: dict[str, Any]) -> B:
 def _wanted(given: Any, found: sight.Sight) -> Filter:
     state = given.get("state", "dead")
     return Filter(
-        pipeline=found.pipeline,
-        integration=found.shown.slug,
+        integration_id=found.shown.id,
         state=state if state in STATES else "dead",
         event=given.get("event", "").strip() or None,
         since=given.get("since", "").strip() or None,

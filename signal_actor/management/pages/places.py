@@ -7,6 +7,7 @@ insider        every integration of this name, as an address that somebody typed
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from signal_actor.live import Live
 
@@ -39,7 +40,7 @@ def groups(live: Live) -> list[Group]:
     return found
 
 
-def meant(given: Mapping[str, str]) -> dict[str, str]:
+def meant(given: Mapping[str, str]) -> dict[str, Any]:
     """The same search with the place as `pipeline` and `integration`."""
     pipeline, slash, integration = given.get("integration", "").partition("/")
     if not slash:
