@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from signal_actor.store.tokens import Role, hashed
 
 LIFE = 7 * 86_400_000  # ms
+MOST = 100  # sessions of one token; who logs in again and again ends the oldest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,13 @@ class Session:
 
 
 def create(connection: sqlite3.Connection, name: str, role: Role, token_hash: str | None, *, now: int) -> str:
-    """Opens a session, forgets those that have ended, and returns the cookie's text."""
+    """Opens a session, forgets those that have ended or are too many, and returns the cookie's text."""
     connection.execute("delete from session where expires_at < ?", (now,))
+    connection.execute(
+        "delete from session where hash in"
+        " (select hash from session where token_hash is ? order by created_at desc limit -1 offset ?)",
+        (token_hash, MOST - 1),
+    )
     text = secrets.token_urlsafe(32)
     connection.execute(
         "insert into session (hash, name, role, token_hash, csrf, created_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)",

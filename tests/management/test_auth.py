@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 
 from signal_actor.errors import Refusal
 from signal_actor.management import auth
 from signal_actor.management.auth import COOKIE, FAILURES, Failures, neighbourhood
+from signal_actor.store import sessions
 from tests.management.desk import ADMIN, Desk
 from tests.service.conftest import OpenHouse
 from tests.service.house import House, tables
@@ -173,3 +175,18 @@ def test_guessers_take_no_more_memory_than_they_may(monkeypatch: pytest.MonkeyPa
     for number in range(100):
         failures.add(f"192.0.2.{number}")
     assert len(failures._level) == 10
+
+
+async def test_logging_in_again_and_again_fills_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST", 3)
+    cookies = []
+    for _ in range(5):
+        cookies.append((await logged_in(house, token=ADMIN)).cookies[COOKIE])
+        await trio.sleep(0.002)  # their order is by milliseconds
+    await house.client.get(house.ready.admin + house.service.links.create())
+    assert house.value("select count(*) from session where token_hash is not null") == 3
+    assert house.value("select count(*) from session where token_hash is null") == 1
+    house.client.cookies.clear()
+    me = f"{house.ready.admin}/v1/admin/me"
+    answers = [(await house.client.get(me, headers={"Cookie": f"{COOKIE}={text}"})).status_code for text in cookies]
+    assert answers == [401, 401, 200, 200, 200]

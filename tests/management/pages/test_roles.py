@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.management.pages.house import House
-from tests.management.pages.person import Person
+from tests.management.pages.person import Person, eventually
 
 CHANGES = ("Add Integration", "Install", "Pause", "Send a test event", "Issue a key", "Revoke", "Save", "Publish")
 PLACES = ("/integrations", "/integrations/library", "/integrations/1", "/integrations/1/mappings", "/pipelines/1")
@@ -46,7 +46,7 @@ def token(house: House, role: str) -> str:
 
 def test_a_viewer_sees_and_changes_nothing(person: Person, house: House) -> None:
     person.log_in(token(house, "viewer"))
-    assert "viewer" in person.text(".rail .me")
+    person.sees("viewer", ".rail .me")
     for place in PLACES:
         person.go(place)
         words = [item.text for item in person.all("main a.button, main button, main summary") if item.is_displayed()]
@@ -74,7 +74,8 @@ def test_a_token_made_and_revoked(person: Person) -> None:
     person.go("/settings/tokens")
     person.fill("Name", "colleague")
     person.press("Make the token")
-    text = person.one("input[readonly]").get_attribute("value")
+    (field,) = eventually(lambda: person.all("input[readonly]"))
+    text = field.get_attribute("value")
     person.go("/settings/tokens")
     assert text not in person.driver.page_source
     person.click(person.all("main details[data-ask] summary")[-1])
