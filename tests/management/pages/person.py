@@ -17,6 +17,19 @@ DESKTOP, PHONE = (1280, 800), (390, 844)
 SERIOUS = {"serious", "critical"}
 PATIENCE = 12.0  # seconds
 AXE = resources.files("axe_core_python").joinpath("axe.min.js").read_text()
+# Notes on the window whether a click leads away from it: the driver may answer before the browser has set out.
+WATCH = """
+if (window.leaving === undefined) {
+  window.leaving = false;
+  addEventListener("submit", (event) => { window.leaving ||= !event.defaultPrevented; });
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    const elsewhere = link && link.href.split("#")[0] !== location.href.split("#")[0];
+    window.leaving ||= Boolean(elsewhere && !event.defaultPrevented);
+  });
+}
+"""
+ARRIVED = "return !window.leaving && document.readyState === 'complete'"
 CHECK = "axe.run({resultTypes: ['violations']}).then(arguments[0])"
 
 
@@ -87,8 +100,11 @@ class Person:
         raise AssertionError(f"{name!r} does not hold still")
 
     def click(self, element: WebElement) -> None:
+        """Clicks, and if that leads to another page, waits for it."""
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        self.driver.execute_script(WATCH)
         element.click()
+        eventually(lambda: self.driver.execute_script(ARRIVED), words=lambda: "the next page does not come")
 
     def field(self, label: str) -> WebElement:
         for item in self.all("label"):
