@@ -31,7 +31,7 @@ def blueprint(office: Office) -> Blueprint:
     @routes.get("/login")
     async def login() -> Response:
         text, path = request.args.get("token"), own_path(request.args.get("next"))
-        if text is None:
+        if text is None or request.method == "HEAD":  # who only looks at a link does not use it up
             return form(path)
         if not office.links.use(text):
             return form(path, 401, "This login link was used already, or is too old. Log in with a token.")

@@ -2,7 +2,7 @@
 
 A messageId is found by its key. Everything else is looked for step by step (`walk.py`): an index for every field
 people search by would cost every event that is accepted. No page costs more than BUDGET; a search that comes to the
-end of it says where to go on.
+end of it says where to go on. So does one whose payloads are large together.
 """
 
 import json
@@ -19,6 +19,7 @@ from signal_actor.store.ids import first_id
 from signal_actor.wire import iso, milliseconds
 
 BUDGET = 2.0  # seconds of a core: some five million events, if the file is in memory
+PAGE_CHARS = 2_000_000  # of payload in a page: larger ones hold up who reads and writes them
 LAST = 2**62
 
 Row = dict[str, Any]
@@ -80,10 +81,10 @@ def events(
     said = " and ".join(["e.id >= ? and e.id < ?", *conditions])
     sql = f"select {EVENT} from event e join pipeline p on p.id = e.pipeline_id where {said} order by e.id desc limit ?"
 
-    def window(low: int, high: int, left: int) -> list[Any]:
-        return connection.execute(sql, (low, high, *values, *bound, left)).fetchall()
+    def window(low: int, high: int, left: int) -> Iterable[Any]:
+        return connection.execute(sql, (low, high, *values, *bound, left))
 
-    rows, after = _through(connection, wanted, before, limit, window, lambda row: row[0])
+    rows, after = _through(connection, wanted, before, limit, window, weight=lambda row: len(row[8]))
     found = [_event(row) for row in rows]
     states = _states(connection, [row[0] for row in rows])
     for item in found:
@@ -106,12 +107,12 @@ def deliveries(
     """
     edge = before or (LAST, 0)
 
-    def window(low: int, high: int, left: int) -> list[Any]:
-        return connection.execute(sql, (low, high, *edge, *values, left)).fetchall()
+    def window(low: int, high: int, left: int) -> Iterable[Any]:
+        return connection.execute(sql, (low, high, *edge, *values, left))
 
     # Those of one event may be on two pages; then the event of the cursor is looked at again.
     upto = edge[0] + (edge[1] > 0)
-    rows, after = _through(connection, wanted, upto, limit, window, lambda row: row[0])
+    rows, after = _through(connection, wanted, upto, limit, window)
     following = None if after is None else (after, 0) if len(rows) < limit else (rows[-1][0], rows[-1][1])
     return [_delivery(row) for row in rows], following
 
@@ -121,17 +122,23 @@ def _through(
     wanted: Wanted,
     before: int | None,
     limit: int,
-    window: Callable[[int, int, int], list[Any]],
-    key: Callable[[Any], int],
+    window: Callable[[int, int, int], Iterable[Any]],
+    weight: Callable[[Any], int] = lambda _: 0,
 ) -> tuple[list[Any], int | None]:
-    """Looks through events step by step until the page is full, the budget is spent or nothing is left."""
+    """Looks through events step by step until the page is full, the budget is spent or nothing is left.
+
+    A row begins with its event's id; `weight`: characters that it adds to the page.
+    """
     low, high = wanted.span()
     found: list[Any] = []
+    room = PAGE_CHARS
     started = time.thread_time()
     for below, above in _steps(connection, wanted, low, min(high, before or LAST)):
-        found += window(below, above, limit - len(found))
-        if len(found) >= limit:
-            return found, key(found[-1])
+        for row in window(below, above, limit - len(found)):
+            found.append(row)
+            room -= weight(row)
+            if len(found) >= limit or room < 0:
+                return found, row[0]
         if time.thread_time() - started > BUDGET:
             return found, below
     return found, None

@@ -85,6 +85,7 @@ async def test_a_session_ends_with_the_token_that_opened_it(admin: Desk) -> None
 
 async def test_a_login_link_works_once(house: House) -> None:
     link = house.ready.admin + house.service.links.create()
+    assert "set-cookie" not in (await house.client.head(link)).headers, "who only looks at it does not use it up"
     response = await house.client.get(link)
     assert response.status_code == 303
     assert (await house.client.get(house.ready.admin + "/")).status_code == 200

@@ -68,6 +68,17 @@ async def test_pages_stand_still_while_events_come_in(stored: House, viewer: Des
     assert found == [name for name in ("m-3", "m-2", "m-1") for _ in range(each)]
 
 
+async def test_a_page_ends_where_its_payloads_are_large(stored: House, viewer: Desk, monkeypatch: Any) -> None:
+    for room, pages in ((1, [["m-3"], ["m-2"], ["m-1"]]), (10**6, [["m-3", "m-2", "m-1"]])):
+        monkeypatch.setattr(search, "PAGE_CHARS", room)
+        found, after = [], None
+        while not found or after:
+            page = await viewer.ok("GET", "/events", limit=100, **({"cursor": after} if after else {}))
+            found.append([event["message_id"] for event in page["data"]])
+            after = page["next_cursor"]
+        assert [page for page in found if page] == pages, room
+
+
 async def test_one_event_is_told_whole(stored: House, viewer: Desk) -> None:
     story = await viewer.ok("GET", "/events/m-2")
     assert story == await viewer.ok("GET", f"/events/{story['event_id']}")

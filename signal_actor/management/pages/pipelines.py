@@ -137,17 +137,27 @@ async def create(visit: Visit) -> Response:
 
 @room.get("/pipelines/<int:id>")
 async def setup(visit: Visit, id: int) -> Response:
+    return await _setup(visit, id, "")
+
+
+@room.post("/pipelines/<int:id>", role="viewer")
+async def tag(visit: Visit, id: int) -> Response:
+    """The same page with an address in the tag. A form, and no link: nobody else is to choose what people copy."""
+    return await _setup(visit, id, visit.form.get("at", "").strip())
+
+
+async def _setup(visit: Visit, id: int, at: str) -> Response:
     found = _found(visit, id)
     key = escape(found.keys[0] if found.keys else "YOUR_PIPELINE_KEY")  # a quote in it would end what is copied
-    at = address(visit.args.get("at", "").strip(), found.settings.cookie_domain, visit.office.ingest())
+    host = address(at, found.settings.cookie_domain, visit.office.ingest())
     body = json.dumps({"type": "track", "event": "Hello", "anonymousId": "test-1", "properties": {"price": 49.99}})
     return visit.show(
         "pipeline.html",
         pipeline=found,
         integrations=[each for each in await sight.everything(visit.office) if each.shown.pipeline_id == id],
-        at=at,
-        tag=f'<script src="{at.origin}/datafly.js" data-pipeline-key="{key}"></script>',
-        curl=f"curl {at.origin}/v1/t \\\n  -H 'Authorization: Bearer {key}' \\\n  -d '{body}'",
+        at=host,
+        tag=f'<script src="{host.origin}/datafly.js" data-pipeline-key="{key}"></script>',
+        curl=f"curl {host.origin}/v1/t \\\n  -H 'Authorization: Bearer {key}' \\\n  -d '{body}'",
     )
 
 

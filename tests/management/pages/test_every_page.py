@@ -30,7 +30,6 @@ PATHS = (
     "/pipelines",
     "/pipelines/1",
     "/pipelines/1/settings",
-    "/pipelines/1?at=*",
     "/pipelines/1/revisions",
     "/pipelines/1/revisions?old=1&new=1",
     "/pipelines/2",
@@ -117,6 +116,10 @@ def test_what_comes_of_a_form_has_none(person: Person, places: dict[str, int], s
     person.fill("Requests at a time", "99")
     person.press("Save")
     person.sees("Must be at most 32", ".field.wrong")
+    assert person.barriers() == []
+    person.go("/pipelines/1")
+    person.fill("Address of this service, as browsers know it", "https://*.shop.example\n")
+    person.sees("A script tag cannot hold a *", ".field.wrong")
     assert person.barriers() == []
     person.go("/settings/tokens")
     person.fill("Name", "somebody")

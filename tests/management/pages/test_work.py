@@ -205,6 +205,8 @@ def test_the_script_tag_has_the_address_that_browsers_know(person: Person, house
     person.sees('src="https://data.shop.example/datafly.js"', "main pre")
     person.fill("Address of this service, as browsers know it", "https://*.shop.example\n")
     person.sees("A script tag cannot hold a *", ".field.wrong")
+    person.go("/pipelines/1?at=https://elsewhere.example")  # a link decides nothing
+    assert "elsewhere" not in person.text("main")
     person.go("/pipelines/1/settings")
     person.fill("Cookie domain", ".shop.example")
     person.press("Save and publish")
