@@ -20,11 +20,12 @@ ERROR = {
 ERRORS = {
     "400": "The request is not as it has to be.",
     "401": "No token, or not a valid one.",
-    "403": "The role does not suffice.",
+    "403": "The role does not suffice, or a page of another site asks.",
     "404": "There is no such thing.",
     "409": "The name is taken.",
     "413": "The body is too large.",
     "415": "The body's encoding is not gzip.",
+    "421": "Asked for by a name that this machine does not go by.",
     "429": "Too many wrong tokens.",
     "503": "Overloaded; try again shortly.",
 }
