@@ -1,7 +1,8 @@
 """Walk: long scans in short steps, so that no reading transaction lasts (the WAL could not be checkpointed meanwhile).
 
 Ids of events grow with time, so a step is a span of time. Nobody knows before how many events it holds, so each step
-is made wider or narrower by how long the last one took.
+is made wider or narrower by how much work the last one was. (Time that a thread waits for a core is no work: steps
+that shrink on a busy machine would never end.)
 """
 
 import sqlite3
@@ -10,8 +11,8 @@ from collections.abc import Iterator
 
 from signal_actor.store import ids
 
-STEP_SECONDS = 0.05  # that a step may take
-FIRST = 1_000 << ids.BITS  # ids: the events of a second
+STEP_SECONDS = 0.05  # of a core, that a step may take
+LEAST = 1_000 << ids.BITS  # ids: the events of a second
 
 
 def down(connection: sqlite3.Connection, low: int, high: int) -> Iterator[tuple[int, int]]:
@@ -22,12 +23,12 @@ def down(connection: sqlite3.Connection, low: int, high: int) -> Iterator[tuple[
     ).fetchone()
     if oldest is None:
         return
-    width, above = FIRST, newest + 1
+    width, above = LEAST, newest + 1
     while above > oldest:
-        below, started = max(above - width, oldest), time.perf_counter()
+        below, started = max(above - width, oldest), time.thread_time()
         yield below, above
-        above, took = below, time.perf_counter() - started
+        above, took = below, time.thread_time() - started
         if took < STEP_SECONDS / 4:
             width *= 4
         elif took > STEP_SECONDS:
-            width = max(width // 2, 1)
+            width = max(width // 2, LEAST)

@@ -98,7 +98,7 @@ async def test_searches_page_through_windows_and_budgets(
 ) -> None:
     await house.track(*range(40))
     await house.settled()
-    monkeypatch.setattr(walk, "FIRST", 1)
+    monkeypatch.setattr(walk, "LEAST", 1)
     monkeypatch.setattr(walk, "STEP_SECONDS", 0.0)
     monkeypatch.setattr(search, "BUDGET", 0.0)
     everything = [f"m-{n}" for n in reversed(range(40))]

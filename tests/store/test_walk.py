@@ -17,7 +17,7 @@ IDS = st.lists(st.integers(1, 2**53), unique=True, max_size=30)
 def test_steps_go_down_and_cover_everything(ids: list[int], low: int, high: int, seconds: float) -> None:
     with closing(sqlite3.connect(":memory:")) as connection, pytest.MonkeyPatch.context() as patch:
         patch.setattr(walk, "STEP_SECONDS", seconds)
-        patch.setattr(walk, "FIRST", 2**46)  # of 2**53: a step that is never made wider ends within the test
+        patch.setattr(walk, "LEAST", 2**46)  # of 2**53: a step that is never made wider ends within the test
         connection.execute("create table event (id integer primary key)")
         connection.executemany("insert into event values (?)", [(each,) for each in ids])
         walked: list[int] = []
@@ -36,7 +36,7 @@ def test_what_is_counted_in_steps_is_counted_once(monkeypatch: pytest.MonkeyPatc
         stage.add_integration(connection, 1)
         stage.accept(connection, *[stage.track(f"m{n}", f"v{n}") for n in range(25)])
         whole = figures.fates(connection, [1], since=0, until=stage.NOW * 2)
-        monkeypatch.setattr(walk, "FIRST", 1)
+        monkeypatch.setattr(walk, "LEAST", 1)
         monkeypatch.setattr(walk, "STEP_SECONDS", 0.0)
         assert figures.fates(connection, [1], since=0, until=stage.NOW * 2) == whole
         assert whole[1].pending == 25
