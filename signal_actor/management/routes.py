@@ -24,12 +24,12 @@ from signal_actor.errors import Refusal
 from signal_actor.management.auth import COOKIE, CSRF_HEADER, Credentials
 from signal_actor.management.office import Office
 from signal_actor.problems import Problems
+from signal_actor.store.ids import LARGEST
 from signal_actor.store.tokens import Role
 from signal_actor.wire import dumps, inflate, loads
 
 PREFIX = "/v1/admin"
 MAX_BODY = 1024 * 1024  # bytes
-LARGEST = 2**63 - 1  # number that SQLite holds
 
 Id = Annotated[int, Field(ge=0, le=LARGEST)]
 
@@ -130,11 +130,6 @@ def bounded(path: dict[str, Any]) -> None:
     """Raises Refusal (404) for numbers in a path that SQLite does not hold."""
     if any(isinstance(value, int) and value > LARGEST for value in path.values()):
         raise Refusal(404, "not_found", f"There is no {request.path[:80]}.")
-
-
-def whole(text: str) -> int | None:
-    """The number that somebody wrote, if it is one that SQLite holds. (To Python "²" is a digit, and no number.)"""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def at_once(patch: dict[str, Any], *, default: bool) -> bool:

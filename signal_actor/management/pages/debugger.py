@@ -11,8 +11,8 @@ from signal_actor.management.api.events import one as told_of
 from signal_actor.management.api.mappings import Preview, PreviewOf, preview
 from signal_actor.management.pages import places, sight, verdicts
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.management.routes import whole
 from signal_actor.store import identities, letters, search
+from signal_actor.store.ids import whole
 from signal_actor.store.letters import Filter
 from signal_actor.store.search import Wanted
 
