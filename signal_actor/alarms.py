@@ -17,13 +17,13 @@ from signal_actor.database import Database, now_ms
 from signal_actor.live import Strict
 from signal_actor.store import figures, notes
 from signal_actor.store.figures import Health
+from signal_actor.store.ids import MINUTE
 from signal_actor.wire import iso
 
 RULES = "alarms"  # the note that holds the rules
 FIRING = "alarms_firing"  # the note that holds since when what fires
 LOOK_SECONDS = 15.0
 POST_SECONDS = 10.0
-MINUTE = 60_000  # ms
 
 
 class Rules(Strict):
