@@ -15,7 +15,7 @@ from pydantic import Field
 
 from signal_actor.database import Database, now_ms
 from signal_actor.live import Strict
-from signal_actor.store import figures, notes
+from signal_actor.store import figures, notes, settings
 from signal_actor.store.figures import Health
 from signal_actor.store.ids import MINUTE
 from signal_actor.wire import iso
@@ -107,7 +107,7 @@ class Alarms:
     async def look(self) -> None:
         """One look: what began, what ended, and telling so."""
         now = self._now()
-        rules = Rules.model_validate(self._database.read(notes.get, RULES) or {})
+        rules = self._database.read(settings.get, RULES, Rules)
         health = await self._database.search(figures.health, now=now, window=rules.success_rate_minutes * MINUTE)
         status = os.statvfs(self._database.path.parent)
         before = {alarm.name: alarm for alarm in self.firing}

@@ -12,11 +12,9 @@ from signal_actor import live, mapping, secrets, wanted
 from signal_actor.delivery.rules import Health
 from signal_actor.errors import Conflict, Refusal
 from signal_actor.problems import Problems
-from signal_actor.secrets import Box
-from signal_actor.store import audit, notes, revisions
+from signal_actor.secrets import MASK, Box
+from signal_actor.store import audit, revisions, settings
 from signal_actor.store.documents import Document, Entry, entry, table
-
-MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +185,9 @@ def drafted(
     changes = item.mappings if mappings is None else mappings
     problems = Problems()
     config = {**item.config, **box.decrypt(item.secrets)}
-    settings = wanted.fitting(item.vendor, item.variant, config, changes, f"integrations.{slug}", problems)
+    fitted = wanted.fitting(item.vendor, item.variant, config, changes, f"integrations.{slug}", problems)
     problems.done()
-    policy = live.DeliveryPolicy().overlaid(notes.get(connection, "delivery") or {}).overlaid(item.delivery)
+    policy = settings.get(connection, "delivery", live.DeliveryPolicy).overlaid(item.delivery)
     integration = live.Integration(
         id=integration_id,
         pipeline_id=pipeline_id,
@@ -199,7 +197,7 @@ def drafted(
         vendor=item.vendor,
         variant=item.variant,
         enabled=item.enabled,
-        settings=settings,
+        settings=fitted,
         consent_categories=item.consent_categories,
         policy=policy,
         mappings=changes,

@@ -16,7 +16,7 @@ from signal_actor.configuration import Configuration
 from signal_actor.errors import ConfigurationError
 from signal_actor.live import DeliveryPolicy, Retention, Strict
 from signal_actor.secrets import Box
-from signal_actor.store import audit, keys, notes, pipelines, revisions
+from signal_actor.store import audit, keys, notes, pipelines, revisions, settings
 from signal_actor.store.documents import Change, Document, diff, entry, lines, table
 from signal_actor.wire import dumps
 
@@ -166,7 +166,7 @@ def _noted(connection: sqlite3.Connection, configuration: Configuration) -> list
     for name, model in models:
         after: Strict | None = getattr(configuration, name)
         if after is not None:
-            before = model.model_validate(notes.get(connection, name) or {})
+            before = settings.get(connection, name, model)
             changes += lines(before.model_dump(mode="json"), after.model_dump(mode="json"), name)
     return changes
 

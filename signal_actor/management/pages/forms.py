@@ -7,7 +7,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from signal_actor.errors import ConfigurationError
-from signal_actor.store.integrations import MASK
+from signal_actor.secrets import MASK
 
 Fields = Sequence[Mapping[str, Any]]
 
