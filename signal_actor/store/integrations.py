@@ -150,14 +150,7 @@ def note_health(
 def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Shown:
     """An integration for people. Raises Refusal (404)."""
     pipeline_id, slug, item = _found(connection, integration_id)
-    live = revisions.published(connection, pipeline_id).integrations.get(slug)
-    masked = {name: secrets.walk(value, lambda _: MASK) for name, value in box.decrypt(item.secrets).items()}
-    row = connection.execute(
-        "select managed_by, health, health_reason, health_since, created_at, updated_at from integration where id = ?",
-        (integration_id,),
-    ).fetchone()
-    published = live is not None and live.id == integration_id
-    return Shown(integration_id, pipeline_id, slug, table(item, masked), row[0], published, live != item, *row[1:])
+    return _shown(connection, pipeline_id, slug, item, revisions.published(connection, pipeline_id), box)
 
 
 def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = None) -> list[Shown]:
@@ -165,9 +158,13 @@ def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = N
     pipelines = connection.execute(
         "select id from pipeline where deleted_at is null and (?1 is null or slug = ?1) order by id", (pipeline,)
     ).fetchall()
-    documents = [revisions.pending(connection, pipeline_id) for (pipeline_id,) in pipelines]
-    items = [item for document in documents for item in document.integrations.values()]
-    return [shown(connection, item.id, box) for item in items if item.id is not None]
+    found = []
+    for (pipeline_id,) in pipelines:
+        live = revisions.published(connection, pipeline_id)
+        document = revisions.draft(connection, pipeline_id) or live
+        items = [(slug, item) for slug, item in document.integrations.items() if item.id is not None]
+        found += [_shown(connection, pipeline_id, slug, item, live, box) for slug, item in items]
+    return found
 
 
 def drafted(
@@ -206,6 +203,18 @@ def drafted(
         removed=False,
     )
     return integration, revisions.pending(connection, pipeline_id).settings.default_consent == "granted"
+
+
+def _shown(connection: sqlite3.Connection, pipeline_id: int, slug: str, item: Entry, live: Document, box: Box) -> Shown:
+    assert item.id is not None
+    there = live.integrations.get(slug)
+    masked = {name: secrets.walk(value, lambda _: MASK) for name, value in box.decrypt(item.secrets).items()}
+    row = connection.execute(
+        "select managed_by, health, health_reason, health_since, created_at, updated_at from integration where id = ?",
+        (item.id,),
+    ).fetchone()
+    published = there is not None and there.id == item.id
+    return Shown(item.id, pipeline_id, slug, table(item, masked), row[0], published, there != item, *row[1:])
 
 
 def _moved(before: Mapping[str, Any], after: Any) -> bool:
