@@ -141,13 +141,13 @@ def at_once(patch: dict[str, Any], *, default: bool) -> bool:
 
 
 def json_response(status: int, value: Any) -> Response:
-    """An answer as JSON text; nobody keeps a copy of it."""
-    return Response(dumps(value), status, content_type="application/json", headers={"Cache-Control": "no-store"})
+    """An answer as JSON text."""
+    return Response(dumps(value), status, content_type="application/json")
 
 
 def see_other(path: str) -> Response:
     """A redirect after a form. (Werkzeug's own is no Quart response, and quart-trio cannot send its body.)"""
-    return Response(b"", 303, headers={"Location": path, "Cache-Control": "no-store"})
+    return Response(b"", 303, headers={"Location": path})
 
 
 def _view(route: Route, office: Office) -> Handler:
