@@ -7,8 +7,8 @@
 
 A handler names what it needs: `office`, `caller`, `query` and `body` (pydantic models; or a `dict`, which goes on to a
 room that checks it by itself), and the path's own parameters; `<integration:id>` is an integration's id or slug in the
-path and its id for the handler. quart-schema was considered: it wants an untyped
-decorator each for body, query, answer and security, and knows neither roles nor errors of our shape.
+path and its id for the handler. quart-schema was considered: it wants an untyped decorator each for body, query, answer
+and security, and knows neither roles nor errors of our shape.
 """
 
 from collections.abc import Awaitable, Callable

@@ -18,6 +18,7 @@ from signal_actor.store.ids import DAY, HOUR, MINUTE
 FOLDS = ((2 * DAY, HOUR), (62 * DAY, DAY))  # from this age on, one row for so long
 
 Noun = Literal["event", "delivery", "attempt"]
+OUTCOMES = {"done": "delivered", "skipped": "skipped", "dead": "dead"}  # what final states are called outside
 
 PUT = """
     insert into tally (slot, noun, owner, label, total, gone) values (?, ?, ?, ?, ?, ?)
