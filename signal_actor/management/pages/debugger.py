@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from quart import Response
 
 from signal_actor.errors import Refusal, SignalError
+from signal_actor.event import TYPES
 from signal_actor.management.api.events import one as told_of
 from signal_actor.management.api.mappings import Preview, PreviewOf, preview
 from signal_actor.management.pages import places, sight, verdicts
@@ -18,7 +19,6 @@ from signal_actor.store.search import Wanted
 
 room = Room("events")
 LIMIT = 50
-TYPES = ("page", "track", "identify", "group", "alias", "screen")
 FIELDS = tuple(name for name in Wanted.__slots__ if name != "integration_id")  # as people write them
 URGENCY = ("dead", "pending", "leased", "skipped", "done")  # what somebody at 3 a.m. looks for comes first
 
