@@ -264,7 +264,7 @@ def _found(connection: sqlite3.Connection, integration_id: int) -> tuple[int, st
     ).fetchone()
     item = revisions.pending(connection, row[0]).integrations.get(row[1]) if row else None
     if item is None or item.id != integration_id:
-        raise Refusal(404, "not_found", f"There is no integration {integration_id}.")
+        raise Refusal(404, "not_found", f"There is no integration {integration_id}. It may have been removed.")
     return row[0], row[1], item
 
 
