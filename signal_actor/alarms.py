@@ -15,15 +15,15 @@ from pydantic import Field
 
 from signal_actor.database import Database, now_ms
 from signal_actor.live import Strict
-from signal_actor.store import figures, notes
+from signal_actor.store import figures, notes, settings
 from signal_actor.store.figures import Health
+from signal_actor.store.ids import MINUTE
 from signal_actor.wire import iso
 
 RULES = "alarms"  # the note that holds the rules
 FIRING = "alarms_firing"  # the note that holds since when what fires
 LOOK_SECONDS = 15.0
 POST_SECONDS = 10.0
-MINUTE = 60_000  # ms
 
 
 class Rules(Strict):
@@ -107,7 +107,7 @@ class Alarms:
     async def look(self) -> None:
         """One look: what began, what ended, and telling so."""
         now = self._now()
-        rules = Rules.model_validate(self._database.read(notes.get, RULES) or {})
+        rules = self._database.read(settings.get, RULES, Rules)
         health = await self._database.search(figures.health, now=now, window=rules.success_rate_minutes * MINUTE)
         status = os.statvfs(self._database.path.parent)
         before = {alarm.name: alarm for alarm in self.firing}

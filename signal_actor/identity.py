@@ -11,8 +11,6 @@ from typing import Any
 from signal_actor.consent import Consent
 from signal_actor.event import Event
 
-Traits = dict[str, Any]
-
 
 def merged(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """What is known after something new was said: the newest value of each key; a null forgets the key."""

@@ -14,8 +14,6 @@ from signal_actor import origins
 from signal_actor.delivery.rules import Health
 from signal_actor.destinations.base import Settings
 
-ConsentCategory = Literal["essential", "functional", "analytics", "marketing", "personalization"]
-
 
 def _network(value: object) -> IPv4Network | IPv6Network:
     if isinstance(value, IPv4Network | IPv6Network):

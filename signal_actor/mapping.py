@@ -144,22 +144,19 @@ def _apply(rule: _Rule, event: Event) -> tuple[dict[str, Any], tuple[str, ...]]:
             value = objects[origin].get(key)
             if value is None:
                 continue
-            if row.convert is not None:
-                try:
-                    value = row.convert(value, event)
-                except ValueError as problem:
-                    notes.append(_failed(row, problem))
-                    if row.default is not None:
-                        placed[row.place][row.key] = row.default
-                    break
-            taken[origin].add(key)
-            placed[row.place][row.key] = value
+            try:
+                found = value if row.convert is None else row.convert(value, event)
+                taken[origin].add(key)
+            except ValueError as problem:
+                notes.append(_failed(row, problem))
+                found = row.default
             break
         else:
-            if row.default is not None:
-                placed[row.place][row.key] = row.default
-            elif row.required:
+            found = row.default
+            if found is None and row.required:
                 raise MappingError(f"{row.target}: required, but the event has none of its sources")
+        if found is not None:
+            placed[row.place][row.key] = found
     _assemble(rule, objects, taken, placed)
     return placed[0], tuple(notes)
 

@@ -15,8 +15,9 @@ from signal_actor.configuration import Configuration
 from signal_actor.database import FILE, Database, held, migrate, now_ms, open_writer
 from signal_actor.secrets import Box
 from signal_actor.store import outbox, pipelines, plans, tokens
+from signal_actor.store.ids import HOUR
 
-LONGEST_WAIT = 3_600_000  # ms: no due time is further away than a vendor's longest Retry-After
+LONGEST_WAIT = HOUR  # no due time is further away than a vendor's longest Retry-After
 TOKEN_FILE = "admin-token"  # noqa: S105 (a file's name)
 
 log = structlog.get_logger()

@@ -22,6 +22,7 @@ from signal_actor.errors import UsageError
 MIN_KEY = 16  # characters; the key is stretched, not strengthened, so it has to be random by itself
 KEY_FILE = "secret.key"
 VARIABLE = "SIGNAL_SECRET_KEY"
+MASK = "***"  # what people are shown in the place of a secret
 
 
 class Box:

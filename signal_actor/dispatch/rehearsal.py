@@ -15,11 +15,11 @@ from signal_actor.dispatch.record import REPLY_KEPT, WORDS, Recorder, reasons
 from signal_actor.errors import ConfigurationError
 from signal_actor.event import Event
 from signal_actor.live import Integration
+from signal_actor.secrets import MASK
 from signal_actor.store.outbox import Leased
 from signal_actor.wire import dumps
 
 MAPPED = "mapped"
-MASK = "***"
 WITHOUT = "the integration does not fit its vendor any more"
 
 

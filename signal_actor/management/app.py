@@ -14,6 +14,7 @@ from signal_actor import control
 from signal_actor.errors import Conflict, Refusal, SignalError, UsageError
 from signal_actor.management import api, doorman, metrics, pages, routes, sessions
 from signal_actor.management.office import Office
+from signal_actor.management.pages.desk import html
 from signal_actor.management.routes import json_response
 from signal_actor.server.proxies import Networks, seen_through
 
@@ -33,10 +34,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",  # a login link's address holds a secret
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # what says otherwise is public
+    "Cache-Control": "no-store",  # it is people's data; what says otherwise is public
 }
-
-
 BOUNDS = {control.PATH: MAX_COMMAND, "/login": MAX_LOGIN, "/logout": MAX_LOGIN}
 
 
@@ -138,5 +137,5 @@ def _answer_errors(quart: App) -> None:
 def _error(status: int, code: str, message: str) -> Response:
     """In the contract's shape; for a person at a browser as a page."""
     if "text/html" in request.headers.get("Accept", "") and not request.path.startswith(f"{routes.PREFIX}/"):
-        return Response(pages.stray_page(status, message), status, content_type="text/html; charset=utf-8")
+        return html(status, pages.stray_page(status, message))
     return json_response(status, {"error": code, "code": code, "message": message})

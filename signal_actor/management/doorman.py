@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from signal_actor.errors import Refusal
+from signal_actor.management.auth import SAFE
 from signal_actor.server.proxies import Networks
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OURS = frozenset({"same-origin", "none"})  # none: typed in, or a bookmark
 
 

@@ -19,7 +19,7 @@ from signal_actor.database import Database, now_ms
 from signal_actor.live import Integration, Live
 from signal_actor.management.viewer import Filter, Viewer
 from signal_actor.observations import Observations
-from signal_actor.store import tail
+from signal_actor.store import tail, tally
 from signal_actor.store.outbox import Settlement
 from signal_actor.store.tail import Seen
 from signal_actor.wire import dumps, iso
@@ -29,7 +29,7 @@ READ = 1_000  # newest events, and newest outcomes, that a round looks at
 SHOWN = 100  # newest items that a round shows to a viewer
 VIEWERS = 200
 
-OUTCOMES = {"done": "delivered", "skipped": "skipped", "dead": "dead", "pending": "retry"}
+OUTCOMES = {**tally.OUTCOMES, "pending": "retry"}
 
 
 @dataclass

@@ -12,9 +12,9 @@ from signal_actor.management.office import Office
 from signal_actor.observations import Histogram
 from signal_actor.store import figures, tally
 from signal_actor.store.figures import Open, Who
+from signal_actor.store.tally import OUTCOMES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OUTCOMES = {"done": "delivered", "skipped": "skipped", "dead": "dead"}
 NOTHING = Open(0, 0, 0, 0)
 
 

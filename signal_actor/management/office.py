@@ -18,6 +18,7 @@ from signal_actor.management.login import Links
 from signal_actor.observations import Observations
 from signal_actor.secrets import Box
 from signal_actor.store import names, pipelines
+from signal_actor.store.ids import whole
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,17 +107,16 @@ class Office:
 
     def pipeline(self, name: str) -> int:
         """The id of the pipeline that goes by a slug or an id. Raises Refusal (404)."""
-        found = self.database.read(pipelines.identified, name)
-        if found is None and names.is_number(name):
-            found = int(name)
+        found = self.database.read(pipelines.identified, name) or whole(name)
         if found is None:
             raise Refusal(404, "not_found", f"There is no pipeline {name[:80]!r}.")
         return found
 
     def integration(self, name: str) -> int:
         """The id that is meant by an id or a slug. Raises Refusal (404; 400 if several pipelines have the slug)."""
-        if names.is_number(name):
-            return int(name)
+        number = whole(name)
+        if number is not None:
+            return number
         found = self.database.read(names.integrations, name)
         if len(found) > 1:
             which = ", ".join(f"{key} ({pipeline})" for pipeline, key in found.items())

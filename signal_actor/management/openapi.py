@@ -8,6 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from signal_actor import __version__
+from signal_actor.management.auth import COOKIE
 from signal_actor.management.routes import Noun, Route
 
 REF = "#/components/schemas/{model}"
@@ -53,7 +54,7 @@ def document(nouns: Iterable[Noun]) -> dict[str, Any]:
             "schemas": {**definitions, "Error": ERROR},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "signal_session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             },
         },
         "tags": [{"name": noun.name} for noun in nouns],

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from signal_actor.errors import Refusal
+from signal_actor.store.ids import LARGEST
 
 T = TypeVar("T")
 
@@ -33,9 +34,9 @@ class Paged(BaseModel):
             return None
         try:
             value = json.loads(urlsafe_b64decode(self.cursor + "=" * (-len(self.cursor) % 4)))
-            if not isinstance(value, list) or len(value) != parts or not all(type(part) is int for part in value):
+            if not isinstance(value, list) or len(value) != parts:
                 raise ValueError
-            if any(abs(part) >= 2**63 for part in value):
+            if not all(type(part) is int and abs(part) <= LARGEST for part in value):
                 raise ValueError
         except (ValueError, RecursionError):
             raise Refusal(400, "invalid_payload", "cursor: is not one that this API gave out.") from None

@@ -7,8 +7,8 @@
 
 A handler names what it needs: `office`, `caller`, `query` and `body` (pydantic models; or a `dict`, which goes on to a
 room that checks it by itself), and the path's own parameters; `<integration:id>` is an integration's id or slug in the
-path and its id for the handler. quart-schema was considered: it wants an untyped
-decorator each for body, query, answer and security, and knows neither roles nor errors of our shape.
+path and its id for the handler. quart-schema was considered: it wants an untyped decorator each for body, query, answer
+and security, and knows neither roles nor errors of our shape.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,12 +24,12 @@ from signal_actor.errors import Refusal
 from signal_actor.management.auth import COOKIE, CSRF_HEADER, Credentials
 from signal_actor.management.office import Office
 from signal_actor.problems import Problems
+from signal_actor.store.ids import LARGEST
 from signal_actor.store.tokens import Role
 from signal_actor.wire import dumps, inflate, loads
 
 PREFIX = "/v1/admin"
 MAX_BODY = 1024 * 1024  # bytes
-LARGEST = 2**63 - 1  # number that SQLite holds
 
 Id = Annotated[int, Field(ge=0, le=LARGEST)]
 
@@ -132,11 +132,6 @@ def bounded(path: dict[str, Any]) -> None:
         raise Refusal(404, "not_found", f"There is no {request.path[:80]}.")
 
 
-def whole(text: str) -> int | None:
-    """The number that somebody wrote, if it is one that SQLite holds. (To Python "²" is a digit, and no number.)"""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
 def at_once(patch: dict[str, Any], *, default: bool) -> bool:
     """Takes `publish` out of a merge patch, in which null means the default. Raises Refusal (400)."""
     publish = patch.pop("publish", None)
@@ -146,13 +141,13 @@ def at_once(patch: dict[str, Any], *, default: bool) -> bool:
 
 
 def json_response(status: int, value: Any) -> Response:
-    """An answer as JSON text; nobody keeps a copy of it."""
-    return Response(dumps(value), status, content_type="application/json", headers={"Cache-Control": "no-store"})
+    """An answer as JSON text."""
+    return Response(dumps(value), status, content_type="application/json")
 
 
 def see_other(path: str) -> Response:
     """A redirect after a form. (Werkzeug's own is no Quart response, and quart-trio cannot send its body.)"""
-    return Response(b"", 303, headers={"Location": path, "Cache-Control": "no-store"})
+    return Response(b"", 303, headers={"Location": path})
 
 
 def _view(route: Route, office: Office) -> Handler:

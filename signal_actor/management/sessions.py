@@ -11,6 +11,7 @@ from signal_actor.errors import Refusal
 from signal_actor.management import pages
 from signal_actor.management.auth import COOKIE, CSRF_FIELD, Credentials
 from signal_actor.management.office import Office
+from signal_actor.management.pages.desk import html
 from signal_actor.management.routes import credentials, see_other
 from signal_actor.store import sessions
 from signal_actor.store.tokens import Role, hashed
@@ -59,8 +60,7 @@ def blueprint(office: Office) -> Blueprint:
         return answer
 
     def form(path: str, status: int = 200, problem: str | None = None) -> Response:
-        text = pages.login_page(problem, path)
-        return Response(text, status, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
+        return html(status, pages.login_page(problem, path))
 
     async def opened(name: str, role: Role, token_hash: str | None, path: str) -> Response:
         text = await office.database.run(sessions.create, name, role, token_hash, now=office.now())

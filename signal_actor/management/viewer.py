@@ -41,9 +41,7 @@ class Filter:
         return tuple((name, value) for name in FIELDS if (value := getattr(self, name)) is not None)
 
 
-FIELDS = (
-    *("pipeline", "integration", "integration_id", "type", "name", "user_id", "anonymous_id", "message_id", "state"),
-)
+FIELDS = tuple(name for name in Filter.__slots__ if name != "kind")  # of what is told
 
 
 class Host(Protocol):

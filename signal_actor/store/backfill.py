@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from signal_actor import consent, event
 from signal_actor.errors import Refusal, UsageError
-from signal_actor.store import events
+from signal_actor.store import events, pipelines
 from signal_actor.store.events import Incoming
 from signal_actor.wire import loads
 
@@ -72,8 +72,7 @@ def _incoming(line: str, place: str, now: int) -> Incoming:
 
 
 def _id(connection: sqlite3.Connection, slug: str) -> int:
-    row = connection.execute("select id from pipeline where slug = ? and deleted_at is null", (slug,)).fetchone()
-    if row is None:
+    pipeline_id = pipelines.identified(connection, slug)
+    if pipeline_id is None:
         raise UsageError(f"there is no pipeline {slug!r}; `signal-actor export` shows those there are")
-    identity: int = row[0]
-    return identity
+    return pipeline_id

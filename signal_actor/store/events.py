@@ -11,7 +11,7 @@ from signal_actor.consent import Consent
 from signal_actor.errors import Refusal
 from signal_actor.event import Event
 from signal_actor.store import identities, messages, tally
-from signal_actor.store.ids import first_id
+from signal_actor.store.ids import first_id, whole
 from signal_actor.wire import dumps
 
 
@@ -77,8 +77,9 @@ def _insert(connection: sqlite3.Connection, event_id: int, pipeline_id: int, eve
 
 def find(connection: sqlite3.Connection, name: str) -> list[int]:
     """Ids of the events that go by an event id or a messageId, oldest first."""
-    ids = [int(name)] if name.isascii() and name.isdigit() and len(name) < 19 else []
-    return sorted({*known(connection, ids), *messages.find(connection, name)})
+    number = whole(name)
+    ids = [] if number is None else known(connection, [number])
+    return sorted({*ids, *messages.find(connection, name)})
 
 
 def story(connection: sqlite3.Connection, event_id: int) -> dict[str, Any]:

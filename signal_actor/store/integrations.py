@@ -12,11 +12,9 @@ from signal_actor import live, mapping, secrets, wanted
 from signal_actor.delivery.rules import Health
 from signal_actor.errors import Conflict, Refusal
 from signal_actor.problems import Problems
-from signal_actor.secrets import Box
-from signal_actor.store import audit, notes, revisions
+from signal_actor.secrets import MASK, Box
+from signal_actor.store import audit, revisions, settings
 from signal_actor.store.documents import Document, Entry, entry, table
-
-MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +150,7 @@ def note_health(
 def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Shown:
     """An integration for people. Raises Refusal (404)."""
     pipeline_id, slug, item = _found(connection, integration_id)
-    live = revisions.published(connection, pipeline_id).integrations.get(slug)
-    masked = {name: secrets.walk(value, lambda _: MASK) for name, value in box.decrypt(item.secrets).items()}
-    row = connection.execute(
-        "select managed_by, health, health_reason, health_since, created_at, updated_at from integration where id = ?",
-        (integration_id,),
-    ).fetchone()
-    published = live is not None and live.id == integration_id
-    return Shown(integration_id, pipeline_id, slug, table(item, masked), row[0], published, live != item, *row[1:])
+    return _shown(connection, pipeline_id, slug, item, revisions.published(connection, pipeline_id), box)
 
 
 def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = None) -> list[Shown]:
@@ -167,9 +158,13 @@ def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = N
     pipelines = connection.execute(
         "select id from pipeline where deleted_at is null and (?1 is null or slug = ?1) order by id", (pipeline,)
     ).fetchall()
-    documents = [revisions.pending(connection, pipeline_id) for (pipeline_id,) in pipelines]
-    items = [item for document in documents for item in document.integrations.values()]
-    return [shown(connection, item.id, box) for item in items if item.id is not None]
+    found = []
+    for (pipeline_id,) in pipelines:
+        live = revisions.published(connection, pipeline_id)
+        document = revisions.draft(connection, pipeline_id) or live
+        items = [(slug, item) for slug, item in document.integrations.items() if item.id is not None]
+        found += [_shown(connection, pipeline_id, slug, item, live, box) for slug, item in items]
+    return found
 
 
 def drafted(
@@ -187,9 +182,9 @@ def drafted(
     changes = item.mappings if mappings is None else mappings
     problems = Problems()
     config = {**item.config, **box.decrypt(item.secrets)}
-    settings = wanted.fitting(item.vendor, item.variant, config, changes, f"integrations.{slug}", problems)
+    fitted = wanted.fitting(item.vendor, item.variant, config, changes, f"integrations.{slug}", problems)
     problems.done()
-    policy = live.DeliveryPolicy().overlaid(notes.get(connection, "delivery") or {}).overlaid(item.delivery)
+    policy = settings.get(connection, "delivery", live.DeliveryPolicy).overlaid(item.delivery)
     integration = live.Integration(
         id=integration_id,
         pipeline_id=pipeline_id,
@@ -199,7 +194,7 @@ def drafted(
         vendor=item.vendor,
         variant=item.variant,
         enabled=item.enabled,
-        settings=settings,
+        settings=fitted,
         consent_categories=item.consent_categories,
         policy=policy,
         mappings=changes,
@@ -208,6 +203,18 @@ def drafted(
         removed=False,
     )
     return integration, revisions.pending(connection, pipeline_id).settings.default_consent == "granted"
+
+
+def _shown(connection: sqlite3.Connection, pipeline_id: int, slug: str, item: Entry, live: Document, box: Box) -> Shown:
+    assert item.id is not None
+    there = live.integrations.get(slug)
+    masked = {name: secrets.walk(value, lambda _: MASK) for name, value in box.decrypt(item.secrets).items()}
+    row = connection.execute(
+        "select managed_by, health, health_reason, health_since, created_at, updated_at from integration where id = ?",
+        (item.id,),
+    ).fetchone()
+    published = there is not None and there.id == item.id
+    return Shown(item.id, pipeline_id, slug, table(item, masked), row[0], published, there != item, *row[1:])
 
 
 def _moved(before: Mapping[str, Any], after: Any) -> bool:
@@ -257,7 +264,7 @@ def _found(connection: sqlite3.Connection, integration_id: int) -> tuple[int, st
     ).fetchone()
     item = revisions.pending(connection, row[0]).integrations.get(row[1]) if row else None
     if item is None or item.id != integration_id:
-        raise Refusal(404, "not_found", f"There is no integration {integration_id}.")
+        raise Refusal(404, "not_found", f"There is no integration {integration_id}. It may have been removed.")
     return row[0], row[1], item
 
 

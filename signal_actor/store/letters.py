@@ -9,13 +9,12 @@ from typing import Any
 from signal_actor.delivery.rules import State
 from signal_actor.errors import UsageError
 from signal_actor.store import audit, outbox, tally
-from signal_actor.store.ids import first_id
+from signal_actor.store.ids import LARGEST, first_id
 from signal_actor.wire import iso, milliseconds
 
 CHUNK = 1_000  # deliveries changed in one transaction, so that none holds the others up
 REPLAYABLE = ("dead", "skipped")  # what is done is never sent again
 DISCARDABLE = ("dead", "pending")
-NEWEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def newest(
         "select d.event_id, e.type, e.name, e.received_at, i.slug as integration, d.state, d.attempts, d.due_at,"
         f" d.last_status, d.last_error, d.finished_at {FROM}"
         f" where {condition} and d.event_id < ? order by d.event_id desc limit ?",
-        [*values, NEWEST_ID if before is None else before, limit],
+        [*values, LARGEST if before is None else before, limit],
     )
     return _dicts(cursor)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from signal_actor import identity
 from signal_actor.live import Retention
-from signal_actor.store.ids import DAY, HOUR, first_id
+from signal_actor.store.ids import DAY, HOUR, LARGEST, first_id
 
 CHUNK = 500  # keys forgotten in one transaction: a few milliseconds
 
@@ -52,7 +52,7 @@ def find(connection: sqlite3.Connection, message_id: str) -> list[int]:
     )
     found = {row[0] for row in keyed}
     (oldest,) = connection.execute("select min(day) from seen").fetchone()
-    before = first_id(oldest * DAY) if oldest is not None else 2**62
+    before = first_id(oldest * DAY) if oldest is not None else LARGEST
     old = connection.execute("select id from event where id < ? and message_id = ?", (before, message_id))
     return sorted(found | {row[0] for row in old})
 

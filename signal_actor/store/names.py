@@ -7,8 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from signal_actor.store import revisions
-
-DIGITS = 18  # of the largest number that fits in SQLite's integers, whatever its digits are
+from signal_actor.store.ids import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +22,17 @@ class Called:
 def called(connection: sqlite3.Connection, pipeline: str | None, integration: str | None) -> Called:
     """What is meant by two names of a filter, removed ones included. A name that nothing has stays as it is."""
     if pipeline is not None:
-        pipeline = _slug(connection, "pipeline", pipeline)
-    if integration is None or _known(connection, "integration", integration) or not is_number(integration):
+        pipeline = _slug(connection, pipeline)
+    number = None if integration is None or _known(connection, "integration", integration) else whole(integration)
+    if number is None:
         return Called(pipeline, integration, None)
     row = connection.execute(
         "select p.slug, i.slug from integration i join pipeline p on p.id = i.pipeline_id where i.id = ?",
-        (int(integration),),
+        (number,),
     ).fetchone()
     if row is None or pipeline not in (None, row[0]):
-        return Called(pipeline, integration, int(integration))
-    return Called(row[0], row[1], int(integration))
+        return Called(pipeline, integration, number)
+    return Called(row[0], row[1], number)
 
 
 def integrations(connection: sqlite3.Connection, slug: str) -> dict[str, int]:
@@ -47,15 +47,11 @@ def integrations(connection: sqlite3.Connection, slug: str) -> dict[str, int]:
     return found
 
 
-def is_number(text: str) -> bool:
-    """Whether the text may be the number of a row."""
-    return text.isascii() and text.isdigit() and len(text) <= DIGITS
-
-
-def _slug(connection: sqlite3.Connection, table: str, name: str) -> str:
-    if not is_number(name) or _known(connection, table, name):
+def _slug(connection: sqlite3.Connection, name: str) -> str:
+    number = whole(name)
+    if number is None or _known(connection, "pipeline", name):
         return name
-    row = connection.execute(f"select slug from {table} where id = ?", (int(name),)).fetchone()
+    row = connection.execute("select slug from pipeline where id = ?", (number,)).fetchone()
     return name if row is None else str(row[0])
 
 

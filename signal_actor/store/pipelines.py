@@ -12,7 +12,7 @@ from signal_actor.errors import Conflict
 from signal_actor.live import DeliveryPolicy, Integration, Live, Pipeline, PipelineSettings, Retention
 from signal_actor.problems import Problems
 from signal_actor.secrets import Box
-from signal_actor.store import audit, keys, notes, revisions
+from signal_actor.store import audit, keys, revisions, settings
 from signal_actor.store.documents import Change, Document, diff
 from signal_actor.store.integrations import note_health
 
@@ -31,20 +31,20 @@ INTEGRATIONS = """
 
 def live(connection: sqlite3.Connection, box: Box) -> Live:
     """Everything that is published. Raises UsageError if the box is not the one that the secrets were put in."""
-    defaults = DeliveryPolicy().overlaid(notes.get(connection, "delivery") or {})
+    defaults = settings.get(connection, "delivery", DeliveryPolicy)
     integrations = [_integration(row, defaults, box) for row in connection.execute(INTEGRATIONS)]
     pipelines = {}
-    for key, slug, name, settings in connection.execute(
+    for key, slug, name, written in connection.execute(
         "select id, slug, name, settings from pipeline where deleted_at is null order by id"
     ).fetchall():
         own = tuple(item for item in integrations if item.pipeline_id == key and not item.removed)
-        checked = PipelineSettings.model_validate_json(settings)
+        checked = PipelineSettings.model_validate_json(written)
         pipelines[key] = Pipeline(key, slug, name, checked, keys.of(connection, key), own)
     return Live(
         pipelines=pipelines,
         by_key={key: pipeline for pipeline in pipelines.values() for key in pipeline.keys},
         integrations={item.id: item for item in integrations},
-        retention=Retention.model_validate(notes.get(connection, "retention") or {}),
+        retention=settings.get(connection, "retention", Retention),
     )
 
 
@@ -147,7 +147,7 @@ def patch_pipeline(
     now: int,
 ) -> None:
     """Applies a JSON merge patch to name and settings. Raises ConfigurationError or Refusal (404)."""
-    base = revisions.draft(connection, pipeline_id) or revisions.published(connection, pipeline_id)
+    base = revisions.pending(connection, pipeline_id)
     table = {"name": base.name, **base.settings.model_dump(mode="json")}
     problems = Problems()
     slug = revisions.slug(connection, pipeline_id)

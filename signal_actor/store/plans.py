@@ -16,8 +16,8 @@ from signal_actor.configuration import Configuration
 from signal_actor.errors import ConfigurationError
 from signal_actor.live import DeliveryPolicy, Retention, Strict
 from signal_actor.secrets import Box
-from signal_actor.store import audit, keys, notes, pipelines, revisions
-from signal_actor.store.documents import Change, Document, diff, entry, lines, table
+from signal_actor.store import audit, keys, notes, pipelines, revisions, settings
+from signal_actor.store.documents import Change, Document, Entry, diff, entry, lines, table
 from signal_actor.wire import dumps
 
 NEW_KEY = "a new key"
@@ -56,7 +56,7 @@ def apply(
     for step in steps:
         keys.put(connection, _id(step), step.new_keys, now=now)
         if step.changes:
-            _publish(connection, step, box, author=author, now=now)
+            _publish(connection, step, author=author, now=now)
         connection.execute(
             "update integration set managed_by = 'file'"
             " where pipeline_id = ? and deleted_at is null and managed_by <> 'file'"
@@ -112,7 +112,8 @@ def _step(connection: sqlite3.Connection, slug: str, pipeline: wanted.Pipeline, 
         managed = _managed(connection, pipeline_id)
         there = keys.of(connection, pipeline_id)
     base = before or Document(name=pipeline.name, settings=pipeline.settings)
-    document = _overlaid(base, pipeline, managed, box)
+    brought = {slug: entry(item, base.integrations.get(slug), box) for slug, item in pipeline.integrations.items()}
+    document = _overlaid(base, pipeline, managed, brought)
     created = not pipeline.keys and (pipeline_id is None or keys.never_had(connection, pipeline_id))
     new = tuple(key for key in pipeline.keys if key not in there)
     old = tuple(key for key in there if key not in pipeline.keys) if pipeline.keys else ()
@@ -134,20 +135,23 @@ def _with_id(connection: sqlite3.Connection, step: Step, now: int) -> Step:
     return step
 
 
-def _publish(connection: sqlite3.Connection, step: Step, box: Box, *, author: str, now: int) -> None:
+def _publish(connection: sqlite3.Connection, step: Step, *, author: str, now: int) -> None:
     pipeline_id = _id(step)
     pending = revisions.draft(connection, pipeline_id)
     revisions.publish_document(
         connection, pipeline_id, step.document, author=author, now=now, note="configuration file", always=True
     )
     if pending is not None:
-        revisions.keep_draft(connection, pipeline_id, _overlaid(pending, step.wanted, step.managed, box))
+        live = revisions.published(connection, pipeline_id).integrations  # with ids, which new ones have only now
+        brought = {slug: live[slug] for slug in step.wanted.integrations}
+        revisions.keep_draft(connection, pipeline_id, _overlaid(pending, step.wanted, step.managed, brought))
 
 
-def _overlaid(base: Document, pipeline: wanted.Pipeline, managed: frozenset[str], box: Box) -> Document:
+def _overlaid(
+    base: Document, pipeline: wanted.Pipeline, managed: frozenset[str], brought: dict[str, Entry]
+) -> Document:
     """The document as the file wants it, with the integrations that are none of the file's business."""
     kept = {slug: item for slug, item in base.integrations.items() if slug not in managed}
-    brought = {slug: entry(item, base.integrations.get(slug), box) for slug, item in pipeline.integrations.items()}
     return Document(name=pipeline.name, settings=pipeline.settings, integrations={**kept, **brought})
 
 
@@ -166,7 +170,7 @@ def _noted(connection: sqlite3.Connection, configuration: Configuration) -> list
     for name, model in models:
         after: Strict | None = getattr(configuration, name)
         if after is not None:
-            before = model.model_validate(notes.get(connection, name) or {})
+            before = settings.get(connection, name, model)
             changes += lines(before.model_dump(mode="json"), after.model_dump(mode="json"), name)
     return changes
 

@@ -133,9 +133,10 @@ def publish(connection: sqlite3.Connection, pipeline_id: int, box: Box, *, autho
         ConfigurationError: what it changes was valid once, but does not fit its vendors of today any more.
         Refusal: 404, there is no such pipeline.
     """
-    pending = draft(connection, pipeline_id) or published(connection, pipeline_id)
-    _check(pending, published(connection, pipeline_id), box)
-    number = publish_document(connection, pipeline_id, pending, author=author, now=now)
+    live = published(connection, pipeline_id)
+    wanted = draft(connection, pipeline_id) or live
+    _check(wanted, live, box)
+    number = publish_document(connection, pipeline_id, wanted, author=author, now=now)
     connection.execute("update pipeline set draft = null where id = ?", (pipeline_id,))
     return number
 

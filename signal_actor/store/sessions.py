@@ -4,9 +4,10 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
+from signal_actor.store.ids import DAY
 from signal_actor.store.tokens import Role, hashed
 
-LIFE = 7 * 86_400_000  # ms
+LIFE = 7 * DAY
 MOST = 100  # sessions of one token; who logs in again and again ends the oldest
 
 

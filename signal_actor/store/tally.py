@@ -18,6 +18,7 @@ from signal_actor.store.ids import DAY, HOUR, MINUTE
 FOLDS = ((2 * DAY, HOUR), (62 * DAY, DAY))  # from this age on, one row for so long
 
 Noun = Literal["event", "delivery", "attempt"]
+OUTCOMES = {"done": "delivered", "skipped": "skipped", "dead": "dead"}  # what final states are called outside
 
 PUT = """
     insert into tally (slot, noun, owner, label, total, gone) values (?, ?, ?, ?, ?, ?)
@@ -60,7 +61,7 @@ def series(connection: sqlite3.Connection, *, since: int, until: int, step: int)
     """(start of the step, noun, owner, label, count) of what happened in a span, in order of time; milliseconds."""
     return connection.execute(
         "select max((slot - ?1) / ?3, 0) * ?3 + ?1, noun, owner, label, sum(total) from tally"
-        " where slot >= ?1 - ?1 % 60000 and slot < ?2 and total > 0 group by 1, 2, 3, 4 order by 1",
+        f" where slot >= ?1 - ?1 % {MINUTE} and slot < ?2 and total > 0 group by 1, 2, 3, 4 order by 1",
         (since, until, step),
     ).fetchall()
 

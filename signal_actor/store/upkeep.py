@@ -83,9 +83,3 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     )
     used: int = (pages - free) * size
     return used
-
-
-def free_pages(connection: sqlite3.Connection) -> int:
-    """Pages inside of the file that hold nothing."""
-    pages: int = connection.execute("pragma freelist_count").fetchone()[0]
-    return pages

@@ -252,6 +252,19 @@ def test_a_draft_keeps_its_edits_and_gets_the_files(shop: Shop) -> None:
     assert "ometria" not in {item.slug for item in shop.live().integrations.values()}
 
 
+def test_what_the_file_brings_is_in_the_draft_too(shop: Shop) -> None:
+    shop.apply(SHOP[: SHOP.index("[pipelines.shop.integrations.insider]")])
+    shop.install(OMETRIA, publish=False)
+    shop.apply(SHOP)
+    listed = integrations.listed(shop.connection, shop.box)
+    assert sorted((item.slug, item.published) for item in listed) == [
+        ("insider", True),
+        ("ninetailed", True),
+        ("ometria", False),
+    ]
+    assert not integrations.shown(shop.connection, shop.integration("insider").id, shop.box).edited
+
+
 def test_export_and_apply_is_a_round_trip(shop: Shop) -> None:
     shop.apply(SHOP + "\n[delivery]\nprobe_seconds = 5\n[pipelines.my-shop_2]\nip_allowlist = ['10.0.0.0/8']")
     shop.install(OMETRIA)

@@ -9,11 +9,10 @@ from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page
 from signal_actor.management.routes import Noun
+from signal_actor.secrets import MASK
 from signal_actor.store import settings as store
 
 alarms = Noun("alarms")
-
-MASK = "***"
 
 
 class Alarm(BaseModel):

@@ -49,7 +49,6 @@ async def watch(office: Office, query: Watch) -> Response:
     wanted = Filter(name=given.pop("event"), **given)
     viewer = Viewer(office.feed, wanted, welcome=lambda: office.guard.knows(shown))
     answer = Response(viewer, content_type="text/event-stream")
-    answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"  # nginx would hold the stream back
     answer.timeout = None
     return answer

@@ -93,8 +93,10 @@ async def preview(office: Office, id: int, body: PreviewOf) -> Preview:
     """Map an event with the draft and show the vendor's payload; nothing is sent."""
     if (body.event is None) is (body.event_id is None):
         raise Refusal(400, "invalid_payload", "event: give an event, or the event_id of a stored one.")
-    item = office.database.read(store.shown, id, office.box).table
-    changes = None if body.mappings is None else _changes(item["vendor"], item["variant"], body.mappings)
+    changes = None
+    if body.mappings is not None:
+        item = office.database.read(store.shown, id, office.box).table
+        changes = _changes(item["vendor"], item["variant"], body.mappings)
     integration, default = office.database.read(store.drafted, id, office.box, mappings=changes)
     now = office.now()
     if body.event_id is not None:

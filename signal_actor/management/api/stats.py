@@ -126,7 +126,6 @@ class _Read:
 async def read(office: Office, query: Span) -> Stats:
     """Funnel, time series and latency, by pipeline and integration."""
     since, until, step = _span(query, office.now())
-
     found = await office.figures(("stats", query, since, step), _read, query, since, until, step)
     return _told(found, since, until, step, office.now(), office.live().pipelines.keys())
 
@@ -195,7 +194,7 @@ def _told(found: _Read, since: int, until: int, step: int, now: int, live: Colle
         step_seconds=step // 1000,
         funnel=Funnel(accepted=sum(item.accepted for item in pipelines), **_sum(found.fates.values())),
         latency=_latency(found.latencies, None),
-        pipelines=[item for item in pipelines if not item.removed or item.accepted or any(_fates(item).values())],
+        pipelines=[item for item in pipelines if not item.removed or item.accepted or any(_sum([item]).values())],
         integrations=[_integration(found, each, now) for each in found.who if _matters(found, each)],
         series=_series(found, slugs),
     )
@@ -227,7 +226,6 @@ def _integration(found: _Read, each: Who, now: int) -> IntegrationStats:
 
 def _series(found: _Read, slugs: dict[int, Who]) -> list[Point]:
     points: dict[tuple[int, str, int], Point] = {}
-    words = {"done": "delivered", "skipped": "skipped", "dead": "dead"}
     for at, noun, owner, label, count in found.series:
         if noun == "event" and owner in found.pipelines:
             fresh = Point(at=iso(at), pipeline=found.pipelines[owner], integration=None)
@@ -235,7 +233,8 @@ def _series(found: _Read, slugs: dict[int, Who]) -> list[Point]:
         elif noun == "delivery" and owner in slugs:
             fresh = Point(at=iso(at), pipeline=slugs[owner].pipeline, integration=slugs[owner].slug)
             point = points.setdefault((at, noun, owner), fresh)
-            setattr(point, words[label], getattr(point, words[label]) + count)
+            outcome = tally.OUTCOMES[label]
+            setattr(point, outcome, getattr(point, outcome) + count)
     return list(points.values())
 
 
@@ -254,13 +253,9 @@ def _latency(rows: list[tuple[int, int, int]], integration_id: int | None) -> La
     return Latency(p50_ms=percentile(0.5), p95_ms=percentile(0.95), p99_ms=percentile(0.99), sample=total)
 
 
-def _sum(fates: Iterable[Fate]) -> dict[str, int]:
+def _sum(fates: Iterable[Fate | Fates]) -> dict[str, int]:
     listed = list(fates)
     return {name: sum(getattr(fate, name) for fate in listed) for name in Fates.model_fields}
-
-
-def _fates(item: Fates) -> dict[str, int]:
-    return {name: getattr(item, name) for name in Fates.model_fields}
 
 
 def _ms(name: str, text: str) -> int:

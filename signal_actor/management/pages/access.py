@@ -9,8 +9,8 @@ from signal_actor.errors import Refusal
 from signal_actor.management.api.forget import Who, erase
 from signal_actor.management.pages import forms
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.management.routes import whole
 from signal_actor.store import audit, tokens
+from signal_actor.store.ids import whole
 from signal_actor.store.tokens import Role
 
 room = Room("settings")

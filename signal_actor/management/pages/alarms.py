@@ -5,11 +5,11 @@ from typing import Any
 from quart import Response
 
 from signal_actor.errors import ConfigurationError
-from signal_actor.management.api.alarms import MASK
 from signal_actor.management.api.alarms import change as change_rules
 from signal_actor.management.api.alarms import rules as current_rules
 from signal_actor.management.pages import forms
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.secrets import MASK
 
 room = Room("settings")
 

@@ -4,22 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from signal_actor.store.ids import DAY, HOUR, MINUTE
+
 WIDTH = 480.0  # user units; about what one takes up on a screen, so that its texts keep their size
 GAP = 1.0  # between bars
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 ROUND = (
-    MINUTE,
-    5 * MINUTE,
-    10 * MINUTE,
-    30 * MINUTE,
-    HOUR,
-    2 * HOUR,
-    4 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-    DAY,
-    2 * DAY,
-    5 * DAY,
+    *(MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE),
+    *(HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR),
+    *(DAY, 2 * DAY, 5 * DAY),
 )
 NICE = (1, 2, 4, 5, 6, 8, 10)
 

@@ -7,18 +7,18 @@ from urllib.parse import urlencode
 from quart import Response
 
 from signal_actor.errors import Refusal, SignalError
+from signal_actor.event import TYPES
 from signal_actor.management.api.events import one as told_of
 from signal_actor.management.api.mappings import Preview, PreviewOf, preview
 from signal_actor.management.pages import places, sight, verdicts
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.management.routes import whole
 from signal_actor.store import identities, letters, search
+from signal_actor.store.ids import whole
 from signal_actor.store.letters import Filter
 from signal_actor.store.search import Wanted
 
 room = Room("events")
 LIMIT = 50
-TYPES = ("page", "track", "identify", "group", "alias", "screen")
 FIELDS = tuple(name for name in Wanted.__slots__ if name != "integration_id")  # as people write them
 URGENCY = ("dead", "pending", "leased", "skipped", "done")  # what somebody at 3 a.m. looks for comes first
 

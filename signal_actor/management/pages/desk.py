@@ -98,8 +98,8 @@ def mount(routes: Blueprint, room: Room, office: Office) -> None:
 
 
 def html(status: int, text: str) -> Response:
-    """An answer that no cache keeps: it shows people's data."""
-    return Response(text, status, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
+    """A page as an answer."""
+    return Response(text, status, content_type="text/html; charset=utf-8")
 
 
 def unpublished(office: Office) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from signal_actor.errors import ConfigurationError
-from signal_actor.store.integrations import MASK
+from signal_actor.secrets import MASK
 
 Fields = Sequence[Mapping[str, Any]]
 
@@ -32,11 +32,11 @@ class Wrong:
     lines: list[str] = field(default_factory=list)
 
 
-def config(fields: Fields, form: MultiDict[str, str], prefix: str = "", *, patch: bool = False) -> dict[str, Any]:
+def config(fields: Fields, form: MultiDict[str, str], *, patch: bool = False) -> dict[str, Any]:
     """The fields' values. In a patch an empty secret stays as it is, and what else is empty is taken away."""
     found: dict[str, Any] = {}
     for each in fields:
-        text = form.get(prefix + each["key"], "").strip()
+        text = form.get(each["key"], "").strip()
         if text:
             found[each["key"]] = value(each["type"], text)
         elif patch:

@@ -18,7 +18,6 @@ PATHS = {
     "settings": "M4 7h9M4 17h1M10 17h10" + _ring(13.5, 7, 2.5) + _ring(5.5, 17, 2.5),
     "menu": "M4 7h16M4 12h16M4 17h16",
     "logout": "M14 4h5v16h-5M3 12h11M10 8l4 4-4 4",
-    "arrow": "M5 12h14M13 6l6 6-6 6",
     "check": "M5 12l5 5L20 7",
     "warning": "M12 4 2.5 20h19zM12 10v4M12 17v.5",
     "plus": "M12 5v14M5 12h14",

@@ -8,6 +8,7 @@ from signal_actor.consent import CATEGORIES
 from signal_actor.destinations import form
 from signal_actor.errors import ConfigurationError
 from signal_actor.management.api.integrations import TestEvent
+from signal_actor.management.api.integrations import change as change_integration
 from signal_actor.management.api.integrations import test as send_test
 from signal_actor.management.pages import forms, sight
 from signal_actor.management.pages.desk import Room, Visit
@@ -97,17 +98,10 @@ async def save(visit: Visit, id: int) -> Response:
         "config": forms.config(fields, visit.form, patch=True),
         "delivery": forms.config(forms.DELIVERY, visit.form, patch=True),
         "mappings": found.shown.table["mappings"],
+        "publish": publish,
     }
     try:
-        await visit.office.change(
-            integrations.patch_integration,
-            id,
-            patch,
-            visit.office.box,
-            publish=publish,
-            redirects=visit.caller.may("admin"),
-            **visit.author,
-        )
+        await change_integration(visit.office, visit.caller, id, patch)
     except ConfigurationError as error:
         keys = ["name", "variant", *(each["key"] for each in [*fields, *forms.DELIVERY])]
         wrong = forms.sorted_out(error, keys)

@@ -9,8 +9,8 @@ from signal_actor.errors import Refusal
 from signal_actor.management.api.deliveries import Discard, Replay, give_up, send_again
 from signal_actor.management.pages import sight
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.management.routes import whole
 from signal_actor.store import letters
+from signal_actor.store.ids import whole
 from signal_actor.store.letters import Filter
 
 B = TypeVar("B", bound=BaseModel)

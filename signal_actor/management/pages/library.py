@@ -13,8 +13,8 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.management.pages import forms
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.management.routes import whole
 from signal_actor.store import integrations
+from signal_actor.store.ids import whole
 
 room = Room("integrations")
 KINDS = {"page": "Page views", "identify": "Identification", "track": "Track events", "screen": "App screens"}

@@ -2,8 +2,8 @@
 
 from quart import Response
 
+from signal_actor.event import TYPES
 from signal_actor.management.pages import places
-from signal_actor.management.pages.debugger import TYPES
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.store import search
 from signal_actor.store.search import Wanted

@@ -12,8 +12,8 @@ from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.management.pages import rules, sight, trials
 from signal_actor.management.pages.desk import Room, Visit
 from signal_actor.management.pages.sight import Sight
-from signal_actor.management.routes import whole
 from signal_actor.store import integrations
+from signal_actor.store.ids import whole
 
 room = Room("mappings")
 ALL = "all"  # the preview of every sample instead of one

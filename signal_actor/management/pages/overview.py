@@ -8,16 +8,16 @@ from signal_actor.management.api.stats import Span, Stats
 from signal_actor.management.api.stats import read as statistics
 from signal_actor.management.pages import charts, sight
 from signal_actor.management.pages.desk import Room, Visit
+from signal_actor.store.ids import DAY, HOUR
 from signal_actor.wire import iso, milliseconds
 
 room = Room("overview")
 
-HOUR = 3_600_000
 RANGES = {
     "1h": ("1 hour", HOUR),
     "24h": ("24 hours", 24 * HOUR),
-    "7d": ("7 days", 168 * HOUR),
-    "30d": ("30 days", 720 * HOUR),
+    "7d": ("7 days", 7 * DAY),
+    "30d": ("30 days", 30 * DAY),
 }
 PARTS = (("good", "delivered"), ("calm", "skipped"), ("bad", "dead"))
 HEIGHT = 110.0

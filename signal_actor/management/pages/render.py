@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from signal_actor.management.pages import code, icons
 from signal_actor.management.pages.assets import address
+from signal_actor.store.ids import DAY, HOUR, MINUTE
 from signal_actor.wire import iso
 
 STATES = {
@@ -42,11 +43,11 @@ def span(ms: float | None) -> str:
     """A duration in the largest unit that fits: 840 ms, 3.2 s, 4 min, 2 h, 3 d."""
     if ms is None:
         return "–"
-    for unit, size, below in (("ms", 1, 1000), ("s", 1000, 60_000), ("min", 60_000, 3_600_000), ("h", 3.6e6, 8.64e7)):
+    for unit, size, below in (("ms", 1, 1000), ("s", 1000, MINUTE), ("min", MINUTE, HOUR), ("h", HOUR, DAY)):
         if ms < below:
             value = ms / size
             return f"{value:.1f} {unit}" if unit == "s" and value < 10 else f"{value:.0f} {unit}"
-    return f"{ms / 8.64e7:.0f} d"
+    return f"{ms / DAY:.0f} d"
 
 
 def size(count: float | None) -> str:

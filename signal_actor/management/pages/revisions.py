@@ -4,9 +4,9 @@ from quart import Response
 
 from signal_actor.errors import ConfigurationError
 from signal_actor.management.pages.desk import Room, Visit
-from signal_actor.management.routes import whole
 from signal_actor.store import pipelines, revisions
 from signal_actor.store.documents import Change, diff
+from signal_actor.store.ids import whole
 
 room = Room("pipelines")
 SHOWN = 50

@@ -2,13 +2,14 @@
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from signal_actor.destinations.base import Advice, Destination, Limits, Settings
 from signal_actor.destinations.registry import destinations
 from signal_actor.errors import ConfigurationError, Refusal
+from signal_actor.live import Pipeline
 from signal_actor.management.office import Office
 from signal_actor.store import figures, integrations, tally
 from signal_actor.store.integrations import Shown
@@ -66,29 +67,18 @@ class Sight:
 
 async def everything(office: Office) -> list[Sight]:
     """All integrations, those of drafts too, by pipeline and name."""
-    names = {pipeline.id: (pipeline.slug, pipeline.name) for pipeline in office.live().pipelines.values()}
-    found = office.database.read(integrations.listed, office.box)
+    pipelines = office.live().pipelines
+    found = [shown for shown in office.database.read(integrations.listed, office.box) if shown.pipeline_id in pipelines]
     backlog = await office.figures("backlog", _backlog)
-    sights = [
-        Sight(
-            shown,
-            *names[shown.pipeline_id],
-            destinations().get(shown.table["vendor"]) or _stand_in(shown.table["vendor"]),
-            {**NOTHING, **backlog.get(shown.id, {})},
-            _unfit(office, shown.id),
-        )
-        for shown in found
-        if shown.pipeline_id in names
-    ]
+    sights = [_sight(office, shown, pipelines[shown.pipeline_id], backlog) for shown in found]
     return sorted(sights, key=lambda sight: (sight.pipeline_name, _natural(sight.name)))
 
 
 async def one(office: Office, integration_id: int) -> Sight:
     """An integration. Raises Refusal (404)."""
-    for sight in await everything(office):
-        if sight.shown.id == integration_id:
-            return sight
-    raise Refusal(404, "not_found", f"There is no integration {integration_id}. It may have been removed.")
+    shown = office.database.read(integrations.shown, integration_id, office.box)
+    pipeline = office.live().pipelines[shown.pipeline_id]
+    return _sight(office, shown, pipeline, await office.figures("backlog", _backlog))
 
 
 async def served(office: Office, integration_id: int) -> Sight:
@@ -119,6 +109,18 @@ def advised(vendor: Destination[Any], status: int | None, said: str) -> Advice |
 def silent(vendor: Destination[Any]) -> Sequence[Advice]:
     """Rows about what no answer shows: the vendor took the event, and yet it is not where it should be."""
     return [advice for advice in vendor.troubleshooting if advice.status is None or advice.status < 300]
+
+
+def _sight(office: Office, shown: Shown, pipeline: Pipeline, backlog: Mapping[int, dict[str, int]]) -> Sight:
+    vendor = shown.table["vendor"]
+    return Sight(
+        shown,
+        pipeline.slug,
+        pipeline.name,
+        destinations().get(vendor) or _stand_in(vendor),
+        {**NOTHING, **backlog.get(shown.id, {})},
+        _unfit(office, shown.id),
+    )
 
 
 def _natural(name: str) -> list[str]:

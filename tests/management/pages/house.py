@@ -29,6 +29,15 @@ class House:
         self.admin = demo.ready.admin
         self.client = httpx.Client(base_url=demo.ready.ingest, headers={"Origin": demo.shop}, trust_env=False)
 
+    def api(self) -> httpx.Client:
+        """The Management API, as an admin."""
+        headers = {"Authorization": f"Bearer {self.secret()}"}
+        return httpx.Client(base_url=f"{self.admin}/v1/admin", headers=headers, trust_env=False)
+
+    def secret(self) -> str:
+        """The token that the first start left for its operator."""
+        return (self.demo.database.parent / "admin-token").read_text().strip()
+
     def ask(self, function: Any, *arguments: Any) -> Any:
         """Calls something where the service runs."""
         return trio.from_thread.run_sync(function, *arguments, trio_token=self.token)

@@ -106,7 +106,7 @@ def test_nothing_makes_it_sing(bird: Person, house: House) -> None:
         bird.go(path.format(**places))
         heard = bird.driver.execute_script(OPEN)
         links = bird.driver.execute_script(FOLLOWED)
-        if heard or [link for link in links if "static" not in link]:
+        if heard or links:
             sang[path] = heard, links
         assert "&lt;script&gt;" not in bird.text("main"), f"{path} escapes twice"
     assert sang == {}

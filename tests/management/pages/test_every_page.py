@@ -1,6 +1,5 @@
 """Every page, on a desk in light and on a phone in dark: no barriers, nothing hangs over, the console is silent."""
 
-import httpx
 import pytest
 
 from tests.management.pages.house import House
@@ -65,8 +64,7 @@ def house(house: House) -> House:
     house.send("page", name="Home")
     house.send("track", event="Checkout Started" * 8, properties={"long": "x" * 300})
     eventually(lambda: len(house.received("webhook")) == 4)
-    secret = (house.demo.database.parent / "admin-token").read_text().strip()
-    with httpx.Client(base_url=f"{house.admin}/v1/admin", headers={"Authorization": f"Bearer {secret}"}) as api:
+    with house.api() as api:
         assert api.post("/pipelines", json={"slug": "empty", "name": "Nothing yet"}).status_code == 201
         assert api.patch("/pipelines/2", json={"rate_limit_rps": 7, "publish": False}).status_code == 200
     return house

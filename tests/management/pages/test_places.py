@@ -13,12 +13,11 @@ OTHER = "dk_other_0123456789"
 def house(house: House) -> House:
     """A second shop, whose Ometria goes by the same slug as the first one's."""
     hint = house.demo.sandbox.vendors["ometria"].hint
-    secret = (house.demo.database.parent / "admin-token").read_text().strip()
-    with httpx.Client(base_url=house.admin, headers={"Authorization": f"Bearer {secret}"}, trust_env=False) as api:
-        made = api.post("/v1/admin/pipelines", json={"slug": "other", "name": "Other", "pipeline_keys": [OTHER]})
+    with house.api() as api:
+        made = api.post("/pipelines", json={"slug": "other", "name": "Other", "pipeline_keys": [OTHER]})
         assert made.status_code == 201, made.text
         body = {"pipeline": "other", "name": "Ometria there", "config": hint}
-        assert api.post("/v1/admin/integration-catalog/ometria/install", json=body).status_code == 201
+        assert api.post("/integration-catalog/ometria/install", json=body).status_code == 201
     house.send("track", event="Here")
     event = {"type": "track", "event": "There", "anonymousId": "v", "context": {"consent": {"marketing": True}}}
     with httpx.Client(base_url=house.demo.ready.ingest, trust_env=False) as server:

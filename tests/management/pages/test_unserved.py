@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from signal_actor.destinations import registry
@@ -42,14 +41,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def install(house: House) -> None:
-    secret = (house.demo.database.parent / "admin-token").read_text().strip()
     config: Mapping[str, Any] = {"url": f"{house.demo.sandbox.vendors['webhook'].url}/events"}
-    answer = httpx.post(
-        f"{house.admin}/v1/admin/integration-catalog/acme/install",
-        json={"name": "Acme", "config": config},
-        headers={"Authorization": f"Bearer {secret}"},
-        trust_env=False,
-    )
+    with house.api() as api:
+        answer = api.post("/integration-catalog/acme/install", json={"name": "Acme", "config": config})
     assert answer.status_code == 201, answer.text
 
 

@@ -14,10 +14,6 @@ from tests.management.pages.person import Person, eventually
 ASKED = "/events?event=Product%20Viewed&integration=shop%2Fometria"
 
 
-def token(house: House) -> str:
-    return (house.demo.database.parent / "admin-token").read_text().strip()
-
-
 @pytest.fixture
 def elsewhere(house: House) -> Iterator[str]:
     """A page on another site with a link to ours, such as a chat that an alarm was posted to."""
@@ -45,7 +41,7 @@ def test_logging_in_leads_to_what_was_asked_for(person: Person, house: House) ->
     person.fill("Token", "wrong")
     person.press("Log in")
     person.sees("unknown or revoked")
-    person.fill("Token", token(house))
+    person.fill("Token", house.secret())
     person.press("Log in")
     eventually(lambda: person.driver.current_url == house.admin + ASKED)
     person.complaints()
@@ -63,7 +59,7 @@ def test_who_has_no_session_logs_in_after_such_a_link(person: Person, house: Hou
     person.go(elsewhere)
     person.follow("See it")
     person.sees("Log in to see where yours are")
-    person.fill("Token", token(house))
+    person.fill("Token", house.secret())
     person.press("Log in")
     eventually(lambda: person.driver.current_url == house.admin + ASKED)
 
@@ -105,7 +101,7 @@ def test_a_form_that_names_another_site_leads_home(house: House) -> None:
     with httpx.Client(base_url=house.admin, trust_env=False) as client:
         page = client.get("/login", params={"next": 'https://evil.example/"><b>'})
         assert "evil" not in page.text
-        answer = client.post("/login", data={"token": token(house), "next": "//evil.example"})
+        answer = client.post("/login", data={"token": house.secret(), "next": "//evil.example"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         answer = client.get(house.ask(house.demo.login) + "&next=/live")
         assert (answer.status_code, answer.headers["location"]) == (303, "/live")
