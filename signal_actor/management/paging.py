@@ -48,6 +48,11 @@ def cursor(*position: int) -> str:
     return urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
+def part(data: list[T], following: tuple[int, ...] | None) -> Page[T]:
+    """A page that somebody else cut, and the position where the next one begins, None at the end."""
+    return Page(data=data, has_more=following is not None, next_cursor=cursor(*following) if following else None)
+
+
 def cut(items: list[T], limit: int, position: Any) -> Page[T]:
     """A page of at most `limit` of the items, of which one more than that was asked for if there is one."""
     more = len(items) > limit

@@ -5,34 +5,14 @@ All but pausing are edits of the pipeline's document: they publish at once or wa
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from signal_actor import live, mapping, secrets, wanted
-from signal_actor.delivery.rules import Health
+from signal_actor import mapping, secrets, wanted
 from signal_actor.errors import Conflict, Refusal
 from signal_actor.problems import Problems
 from signal_actor.secrets import MASK, Box
-from signal_actor.store import audit, revisions, settings
+from signal_actor.store import audit, revisions
 from signal_actor.store.documents import Document, Entry, entry, table
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An integration for people: the draft's values if there is a draft, secrets as "***"."""
-
-    id: int
-    pipeline_id: int
-    slug: str
-    table: dict[str, Any]
-    managed_by: str
-    published: bool
-    edited: bool  # the draft differs from what is live
-    health: str
-    health_reason: str | None
-    health_since: int
-    created_at: int
-    updated_at: int
 
 
 def install(
@@ -92,7 +72,7 @@ def patch_integration(
         ConfigurationError: it would not be valid.
         Refusal: 404, there is no such integration.
     """
-    pipeline_id, slug, item = _found(connection, integration_id)
+    pipeline_id, slug, item = found(connection, integration_id)
     before = table(item, box.decrypt(item.secrets))
     after = mapping.merge(before, {**_unmasked(patch), "mappings": None})
     path = f"integrations.{slug}"
@@ -114,21 +94,21 @@ def remove_integration(
     connection: sqlite3.Connection, integration_id: int, *, publish: bool = True, author: str, now: int
 ) -> None:
     """Removes an integration; its rows stay until retention takes them. Raises Refusal (404)."""
-    pipeline_id, slug, _ = _found(connection, integration_id)
+    pipeline_id, slug, _ = found(connection, integration_id)
     _record(connection, "remove", integration_id, author, now, slug=slug, publish=publish)
     revisions.edit(connection, pipeline_id, lambda d: d.without(slug), publish=publish, author=author, now=now)
 
 
 def pause(connection: sqlite3.Connection, integration_id: int, *, author: str, now: int, reason: str = "") -> None:
     """Stops deliveries until a person resumes them; nothing is lost meanwhile. Raises Refusal (404)."""
-    _found(connection, integration_id)
+    found(connection, integration_id)
     _set_health(connection, integration_id, "paused", reason or f"paused by {author}", now)
     _record(connection, "pause", integration_id, author, now, **({"reason": reason} if reason else {}))
 
 
 def resume(connection: sqlite3.Connection, integration_id: int, *, author: str, now: int) -> None:
     """Lets deliveries go on, whoever or whatever stopped them, if there is its vendor. Raises Refusal (404)."""
-    _, slug, item = _found(connection, integration_id)
+    _, slug, item = found(connection, integration_id)
     problems = Problems()
     wanted.catalogued(item.vendor, f"integrations.{slug}", problems)
     reason = wanted.unfit(problems)
@@ -147,74 +127,17 @@ def note_health(
     )
 
 
-def shown(connection: sqlite3.Connection, integration_id: int, box: Box) -> Shown:
-    """An integration for people. Raises Refusal (404)."""
-    pipeline_id, slug, item = _found(connection, integration_id)
-    return _shown(connection, pipeline_id, slug, item, revisions.published(connection, pipeline_id), box)
-
-
-def listed(connection: sqlite3.Connection, box: Box, *, pipeline: str | None = None) -> list[Shown]:
-    """Every integration for people, by pipeline; those that wait in a draft too."""
-    pipelines = connection.execute(
-        "select id from pipeline where deleted_at is null and (?1 is null or slug = ?1) order by id", (pipeline,)
-    ).fetchall()
-    found = []
-    for (pipeline_id,) in pipelines:
-        live = revisions.published(connection, pipeline_id)
-        document = revisions.draft(connection, pipeline_id) or live
-        items = [(slug, item) for slug, item in document.integrations.items() if item.id is not None]
-        found += [_shown(connection, pipeline_id, slug, item, live, box) for slug, item in items]
-    return found
-
-
-def drafted(
-    connection: sqlite3.Connection, integration_id: int, box: Box, *, mappings: Mapping[str, Any] | None = None
-) -> tuple[live.Integration, bool]:
-    """The integration as the draft would have it, and whether consent is granted by default.
-
-    `mappings` takes the place of the draft's changes to the variant.
-
-    Raises:
-        ConfigurationError: the mappings are wrong.
-        Refusal: 404, there is no such integration.
-    """
-    pipeline_id, slug, item = _found(connection, integration_id)
-    changes = item.mappings if mappings is None else mappings
-    problems = Problems()
-    config = {**item.config, **box.decrypt(item.secrets)}
-    fitted = wanted.fitting(item.vendor, item.variant, config, changes, f"integrations.{slug}", problems)
-    problems.done()
-    policy = settings.get(connection, "delivery", live.DeliveryPolicy).overlaid(item.delivery)
-    integration = live.Integration(
-        id=integration_id,
-        pipeline_id=pipeline_id,
-        pipeline=revisions.slug(connection, pipeline_id),
-        slug=slug,
-        name=item.name,
-        vendor=item.vendor,
-        variant=item.variant,
-        enabled=item.enabled,
-        settings=fitted,
-        consent_categories=item.consent_categories,
-        policy=policy,
-        mappings=changes,
-        health=Health.OK,
-        health_reason=None,
-        removed=False,
-    )
-    return integration, revisions.pending(connection, pipeline_id).settings.default_consent == "granted"
-
-
-def _shown(connection: sqlite3.Connection, pipeline_id: int, slug: str, item: Entry, live: Document, box: Box) -> Shown:
-    assert item.id is not None
-    there = live.integrations.get(slug)
-    masked = {name: secrets.walk(value, lambda _: MASK) for name, value in box.decrypt(item.secrets).items()}
+def found(connection: sqlite3.Connection, integration_id: int) -> tuple[int, str, Entry]:
+    """Pipeline, slug and entry of an integration, of the draft, else of what is live. Raises Refusal (404)."""
     row = connection.execute(
-        "select managed_by, health, health_reason, health_since, created_at, updated_at from integration where id = ?",
-        (item.id,),
+        "select i.pipeline_id, i.slug from integration i join pipeline p on p.id = i.pipeline_id"
+        " where i.id = ? and p.deleted_at is null",
+        (integration_id,),
     ).fetchone()
-    published = there is not None and there.id == item.id
-    return Shown(item.id, pipeline_id, slug, table(item, masked), row[0], published, there != item, *row[1:])
+    item = revisions.pending(connection, row[0]).integrations.get(row[1]) if row else None
+    if item is None or item.id != integration_id:
+        raise Refusal(404, "not_found", f"There is no integration {integration_id}. It may have been removed.")
+    return row[0], row[1], item
 
 
 def _moved(before: Mapping[str, Any], after: Any) -> bool:
@@ -253,19 +176,6 @@ def _given(before: Mapping[str, Any]) -> secrets.Resolve:
 
     secrets.walk(dict(before), remember)
     return lambda text: text if text in known else secrets.literal(text)
-
-
-def _found(connection: sqlite3.Connection, integration_id: int) -> tuple[int, str, Entry]:
-    """An integration of the draft, else of what is live."""
-    row = connection.execute(
-        "select i.pipeline_id, i.slug from integration i join pipeline p on p.id = i.pipeline_id"
-        " where i.id = ? and p.deleted_at is null",
-        (integration_id,),
-    ).fetchone()
-    item = revisions.pending(connection, row[0]).integrations.get(row[1]) if row else None
-    if item is None or item.id != integration_id:
-        raise Refusal(404, "not_found", f"There is no integration {integration_id}. It may have been removed.")
-    return row[0], row[1], item
 
 
 def _edit(

@@ -15,8 +15,8 @@ from typing import Any
 from signal_actor.delivery.rules import State
 from signal_actor.errors import Refusal
 from signal_actor.store import messages, walk
-from signal_actor.store.ids import first_id
-from signal_actor.wire import iso, milliseconds
+from signal_actor.store.ids import first_id, time_of
+from signal_actor.wire import iso
 
 BUDGET = 2.0  # seconds of a core: some five million events, if the file is in memory
 PAGE_CHARS = 2_000_000  # of payload in a page: larger ones hold up who reads and writes them
@@ -44,8 +44,8 @@ class Wanted:
 
     def span(self) -> tuple[int, int]:
         """Ids from, and up to but without."""
-        since = 0 if self.since is None else first_id(_ms("since", self.since))
-        return since, LAST if self.until is None else first_id(_ms("until", self.until))
+        since = 0 if self.since is None else first_id(time_of("since", self.since))
+        return since, LAST if self.until is None else first_id(time_of("until", self.until))
 
 
 ABOUT_EVENT = {
@@ -190,11 +190,3 @@ def _state(text: str) -> str:
     if text not in set(State):
         raise Refusal(400, "invalid_payload", f"state: {text[:40]!r} is none of {', '.join(State)}.")
     return text
-
-
-def _ms(name: str, text: str) -> int:
-    try:
-        return milliseconds(text)
-    except ValueError:
-        message = f"{name}: {text[:40]!r} is no ISO 8601 time, such as 2026-02-25T14:30:00Z."
-        raise Refusal(400, "invalid_payload", message) from None

@@ -9,7 +9,7 @@ from signal_actor.configuration import Configuration, dumped, parse
 from signal_actor.errors import ConfigurationError, UsageError
 from signal_actor.live import DeliveryPolicy, Live, Retention
 from signal_actor.secrets import Box
-from signal_actor.store import audit, integrations, keys, pipelines, plans, revisions
+from signal_actor.store import audit, installed, integrations, keys, pipelines, plans, revisions
 from signal_actor.wanted import UNFIT
 
 NOW = 1_700_000_000_000
@@ -256,13 +256,13 @@ def test_what_the_file_brings_is_in_the_draft_too(shop: Shop) -> None:
     shop.apply(SHOP[: SHOP.index("[pipelines.shop.integrations.insider]")])
     shop.install(OMETRIA, publish=False)
     shop.apply(SHOP)
-    listed = integrations.listed(shop.connection, shop.box)
+    listed = installed.listed(shop.connection, shop.box)
     assert sorted((item.slug, item.published) for item in listed) == [
         ("insider", True),
         ("ninetailed", True),
         ("ometria", False),
     ]
-    assert not integrations.shown(shop.connection, shop.integration("insider").id, shop.box).edited
+    assert not installed.shown(shop.connection, shop.integration("insider").id, shop.box).edited
 
 
 def test_export_and_apply_is_a_round_trip(shop: Shop) -> None:

@@ -8,7 +8,7 @@ import pytest
 from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.live import Integration
 from signal_actor.secrets import Box
-from signal_actor.store import audit, integrations, keys, pipelines, revisions
+from signal_actor.store import audit, installed, integrations, keys, pipelines, revisions
 
 NOW = 1_700_000_000_000
 REFERENCE = "env: and file: are for the configuration file, give the secret itself"
@@ -48,8 +48,8 @@ class Store:
     def live(self) -> dict[str, Integration]:
         return {item.slug: item for item in pipelines.live(self.connection, self.box).integrations.values()}
 
-    def shown(self, integration_id: int) -> integrations.Shown:
-        return integrations.shown(self.connection, integration_id, self.box)
+    def shown(self, integration_id: int) -> installed.Shown:
+        return installed.shown(self.connection, integration_id, self.box)
 
     def numbers(self) -> list[int]:
         return [revision.number for revision in revisions.revisions(self.connection, self.shop)]

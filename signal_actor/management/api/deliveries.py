@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool
 from signal_actor.management.api.events import Search
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
-from signal_actor.management.paging import Page, cursor
+from signal_actor.management.paging import Page, part
 from signal_actor.management.routes import Id, Noun
 from signal_actor.store import letters, names, search
 from signal_actor.store.letters import Filter
@@ -81,9 +81,7 @@ async def listed(office: Office, query: Search) -> Page[Delivery]:
     wanted = query.wanted(office)
     found, following = await office.database.search(search.deliveries, wanted, before=before, limit=query.limit)
     data = [Delivery(**item) for item in found]
-    return Page(
-        data=data, has_more=following is not None, next_cursor=None if following is None else cursor(*following)
-    )
+    return part(data, following)
 
 
 @deliveries.post("/deliveries/replay", role="editor")

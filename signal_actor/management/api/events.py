@@ -11,10 +11,11 @@ from signal_actor.destinations.blame import remedy
 from signal_actor.destinations.registry import destinations
 from signal_actor.errors import Refusal
 from signal_actor.management.office import Office
-from signal_actor.management.paging import Page, Paged, cursor
+from signal_actor.management.paging import Page, Paged, part
 from signal_actor.management.routes import Noun
 from signal_actor.store import events as store
 from signal_actor.store import names, search
+from signal_actor.store.ids import whole
 from signal_actor.store.search import Wanted
 
 events = Noun("events")
@@ -107,14 +108,15 @@ async def searched(office: Office, query: Search) -> Page[FoundEvent]:
         search.events, query.wanted(office), before=after[0] if after else None, limit=query.limit
     )
     data = [FoundEvent(**item) for item in found]
-    return Page(data=data, has_more=following is not None, next_cursor=None if following is None else cursor(following))
+    return part(data, None if following is None else (following,))
 
 
 @events.get("/events/<path:id>")
 async def one(office: Office, id: str) -> Story:
     """One event, by id or messageId, with its deliveries and every attempt's request and response."""
-    ids = [int(id)] if id.isascii() and id.isdigit() and len(id) < 19 else []
-    found = office.database.read(store.known, ids) or await office.database.search(store.find, id)
+    number = whole(id)
+    keyed = [] if number is None else office.database.read(store.known, [number])
+    found = keyed or await office.database.search(store.find, id)
     if not found:
         raise Refusal(404, "not_found", f"There is no event {id[:80]!r}; retention may have taken it.")
     story = office.database.read(store.story, found[-1])

@@ -10,7 +10,7 @@ from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.paging import Page, Paged, cut
 from signal_actor.management.routes import Noun, at_once
-from signal_actor.store import audit, names, revisions
+from signal_actor.store import audit, installed, names, revisions
 from signal_actor.store import integrations as store
 from signal_actor.wire import iso
 
@@ -118,7 +118,7 @@ async def listed(office: Office, query: Which) -> Page[Integration]:
     """Installed integrations."""
     after = (query.after() or [0])[0]
     pipeline = office.database.read(names.called, query.pipeline, None).pipeline
-    found = office.database.read(store.listed, office.box, pipeline=pipeline)
+    found = office.database.read(installed.listed, office.box, pipeline=pipeline)
     left = sorted((item for item in found if item.id > after), key=lambda item: item.id)
     return cut([_integration(office, item) for item in left], query.limit, lambda item: (item.id,))
 
@@ -172,7 +172,7 @@ async def resume(office: Office, caller: Caller, id: int) -> Integration:
 @integrations.post("/integrations/<integration:id>/test", role="editor")
 async def test(office: Office, caller: Caller, id: int, body: TestEvent) -> TestResult:
     """Send one event through the real transport, as the draft has it; it is no delivery and is not kept."""
-    integration, default = office.database.read(store.drafted, id, office.box)
+    integration, default = office.database.read(installed.drafted, id, office.box)
     now = office.now()
     candidates = [_normal(raw, now) for raw in (TEST_EVENTS if body.event is None else (body.event,))]
     chosen = candidates[0]
@@ -202,10 +202,10 @@ async def test(office: Office, caller: Caller, id: int, body: TestEvent) -> Test
 
 def shown(office: Office, integration_id: int) -> Integration:
     """An integration for people. Raises Refusal (404)."""
-    return _integration(office, office.database.read(store.shown, integration_id, office.box))
+    return _integration(office, office.database.read(installed.shown, integration_id, office.box))
 
 
-def _integration(office: Office, item: store.Shown) -> Integration:
+def _integration(office: Office, item: installed.Shown) -> Integration:
     own = {name: getattr(item, name) for name in ("id", "pipeline_id", "slug", "managed_by", "published", "edited")}
     times = {name: iso(getattr(item, name)) for name in ("health_since", "created_at", "updated_at")}
     health = {"health": item.health, "health_reason": item.health_reason}

@@ -18,7 +18,7 @@ from signal_actor.errors import Refusal
 from signal_actor.management.auth import Caller
 from signal_actor.management.office import Office
 from signal_actor.management.routes import Id, Noun
-from signal_actor.store import events, identities
+from signal_actor.store import events, identities, installed
 from signal_actor.store import integrations as store
 from signal_actor.wire import dumps
 
@@ -74,7 +74,7 @@ async def current(office: Office, id: int) -> Mappings:
 @mappings.put("/integrations/<integration:id>/mappings", role="editor")
 async def replace(office: Office, caller: Caller, id: int, body: NewMappings) -> Mappings:
     """Replace the field mappings; they are live at once unless `publish` is false."""
-    item = office.database.read(store.shown, id, office.box)
+    item = office.database.read(installed.shown, id, office.box)
     changes = _changes(item.table["vendor"], item.table["variant"], body.mappings)
     await office.change(
         store.patch_integration,
@@ -95,9 +95,9 @@ async def preview(office: Office, id: int, body: PreviewOf) -> Preview:
         raise Refusal(400, "invalid_payload", "event: give an event, or the event_id of a stored one.")
     changes = None
     if body.mappings is not None:
-        item = office.database.read(store.shown, id, office.box).table
+        item = office.database.read(installed.shown, id, office.box).table
         changes = _changes(item["vendor"], item["variant"], body.mappings)
-    integration, default = office.database.read(store.drafted, id, office.box, mappings=changes)
+    integration, default = office.database.read(installed.drafted, id, office.box, mappings=changes)
     now = office.now()
     if body.event_id is not None:
         stored = office.database.read(events.payload, body.event_id)
@@ -129,7 +129,7 @@ def _default(vendor: str, variant: str) -> dict[str, Any]:
 
 
 def _shown(office: Office, integration_id: int) -> Mappings:
-    item = office.database.read(store.shown, integration_id, office.box).table
+    item = office.database.read(installed.shown, integration_id, office.box).table
     default = _default(item["vendor"], item["variant"])
     return Mappings(
         vendor=item["vendor"],

@@ -11,8 +11,8 @@ from signal_actor.management.office import Office
 from signal_actor.management.routes import Noun
 from signal_actor.store import figures, tally
 from signal_actor.store.figures import Fate, Who
-from signal_actor.store.ids import DAY, HOUR, MINUTE
-from signal_actor.wire import iso, milliseconds
+from signal_actor.store.ids import DAY, HOUR, MINUTE, time_of
+from signal_actor.wire import iso
 
 stats = Noun("stats")
 
@@ -132,8 +132,8 @@ async def read(office: Office, query: Span) -> Stats:
 
 def _span(query: Span, now: int) -> tuple[int, int, int]:
     """From, up to but without, and the step, in ms. As fine as the tally is for such old times."""
-    until = now + 1 if query.until is None else _ms("until", query.until)
-    since = until - DEFAULT_SPAN if query.since is None else _ms("since", query.since)
+    until = now + 1 if query.until is None else time_of("until", query.until)
+    since = until - DEFAULT_SPAN if query.since is None else time_of("since", query.since)
     if since >= until:
         raise Refusal(400, "invalid_payload", "since: must be before until.")
     grain = next((width for age, width in reversed(tally.FOLDS) if now - since >= age - width), MINUTE)
@@ -256,11 +256,3 @@ def _latency(rows: list[tuple[int, int, int]], integration_id: int | None) -> La
 def _sum(fates: Iterable[Fate | Fates]) -> dict[str, int]:
     listed = list(fates)
     return {name: sum(getattr(fate, name) for fate in listed) for name in Fates.model_fields}
-
-
-def _ms(name: str, text: str) -> int:
-    try:
-        return milliseconds(text)
-    except ValueError:
-        message = f"{name}: {text[:40]!r} is no ISO 8601 time, such as 2026-02-25T14:30:00Z."
-        raise Refusal(400, "invalid_payload", message) from None

@@ -10,7 +10,6 @@ from werkzeug.datastructures import MultiDict
 
 from signal_actor import mapping
 
-TYPES = ("page", "identify", "track", "screen", "group", "alias")
 TRACK = "track:"
 _TARGET = re.compile(r"target-([0-9]{1,4})")
 

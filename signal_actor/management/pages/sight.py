@@ -11,8 +11,8 @@ from signal_actor.destinations.registry import destinations
 from signal_actor.errors import ConfigurationError, Refusal
 from signal_actor.live import Pipeline
 from signal_actor.management.office import Office
-from signal_actor.store import figures, integrations, tally
-from signal_actor.store.integrations import Shown
+from signal_actor.store import figures, installed, tally
+from signal_actor.store.installed import Shown
 
 MISSING = "Install the package again where Signal Actor runs and start it anew, or remove the integration. All waits."
 UNFIT = "Go through its settings and save them."
@@ -68,7 +68,7 @@ class Sight:
 async def everything(office: Office) -> list[Sight]:
     """All integrations, those of drafts too, by pipeline and name."""
     pipelines = office.live().pipelines
-    found = [shown for shown in office.database.read(integrations.listed, office.box) if shown.pipeline_id in pipelines]
+    found = [shown for shown in office.database.read(installed.listed, office.box) if shown.pipeline_id in pipelines]
     backlog = await office.figures("backlog", _backlog)
     sights = [_sight(office, shown, pipelines[shown.pipeline_id], backlog) for shown in found]
     return sorted(sights, key=lambda sight: (sight.pipeline_name, _natural(sight.name)))
@@ -76,7 +76,7 @@ async def everything(office: Office) -> list[Sight]:
 
 async def one(office: Office, integration_id: int) -> Sight:
     """An integration. Raises Refusal (404)."""
-    shown = office.database.read(integrations.shown, integration_id, office.box)
+    shown = office.database.read(installed.shown, integration_id, office.box)
     pipeline = office.live().pipelines[shown.pipeline_id]
     return _sight(office, shown, pipeline, await office.figures("backlog", _backlog))
 
