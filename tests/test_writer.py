@@ -327,7 +327,7 @@ async def test_another_programs_lock_is_waited_for_without_holding_the_loop_up(b
         intruder.execute("begin immediate")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(base.run, put, 1)
-            with trio.fail_after(1):  # the loop goes on
+            with trio.fail_after(4):  # the loop goes on: the writer would wait longer
                 await trio.sleep(0.1)
             assert keys(path) == []
             intruder.execute("rollback")

@@ -28,7 +28,7 @@ async def dial(sandbox: Sandbox) -> AsyncIterator[Dial]:
 async def until(stream: trio.SocketStream, ending: bytes, times: int = 1) -> bytes:
     """What arrives until `ending` came so many times; fails when it does not come."""
     read = b""
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         while read.count(ending) < times:
             chunk = bytes(await stream.receive_some())
             assert chunk, read
@@ -39,7 +39,7 @@ async def until(stream: trio.SocketStream, ending: bytes, times: int = 1) -> byt
 async def rest(stream: trio.SocketStream) -> bytes:
     """What arrives until the server closes."""
     read = b""
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         async for chunk in stream:
             read += chunk
     return read

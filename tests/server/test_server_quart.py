@@ -58,7 +58,7 @@ async def test_stop_does_not_wait_for_idle_connections(app, open_door):
     for peer in peers:
         assert (await peer.ask(GET)).body == b"hello"
     door.stop.set()
-    with trio.fail_after(2):
+    with trio.fail_after(6):
         await door.ended.wait()
 
 
@@ -69,7 +69,7 @@ async def test_stop_lets_requests_finish(app, open_door):
     await trio.sleep(0.1)
     door.stop.set()
     assert (await peer.answer()).body == b"done"
-    with trio.fail_after(2):
+    with trio.fail_after(6):
         await door.ended.wait()
 
 
@@ -103,5 +103,5 @@ async def test_a_stream_ends_when_its_reader_leaves(app, open_door):
     await peer.stream.aclose()
     await trio.sleep(0.1)
     door.stop.set()
-    with trio.fail_after(2):
+    with trio.fail_after(6):
         await door.ended.wait()

@@ -142,7 +142,7 @@ async def test_stopping_while_a_vendor_is_down_is_quick(open_house: OpenHouse, s
     house = await open_house(tables(sandbox, only=("webhook",), delivery={"retry_cap_seconds": 300}))
     await house.track(1)
     await house.until("select count(*) from v_attempts")
-    with trio.fail_after(5):
+    with trio.fail_after(8):
         await house.leave()
     assert house.states("webhook") == ["pending"]
     check(house.path)
