@@ -64,6 +64,7 @@ async def test_options_come_from_flag_environment_and_port(tmp_path: Path) -> No
         (["--ingest-bind", "127.0.0.1:{taken}"], "choose another address or port"),
         (["--trusted-proxies", "10.0.0.0/99"], "10.0.0.0/99"),
         (["--log-format", "xml"], "xml"),
+        (["--data-dir", "{tmp}/wrong.toml/data"], "wrong.toml/data: cannot be used as data directory"),
         (["--nonsense"], "--nonsense"),
     ],
 )
