@@ -40,9 +40,14 @@ def held(data_dir: Path) -> Iterator[None]:
 
     Raises:
         HeldElsewhere: another process holds it.
+        UsageError: it cannot be made, or not be written to.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        words = f"{data_dir}: cannot be used as data directory ({error.strerror})"
+        raise UsageError(f"{words}; let this user write there, or name another by --data-dir") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

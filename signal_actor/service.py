@@ -28,7 +28,7 @@ from signal_actor.ingest.door import Door
 from signal_actor.ingest.pages import pages
 from signal_actor.ingest.sdks import sdks
 from signal_actor.janitor import Janitor
-from signal_actor.live import Pipeline
+from signal_actor.live import Live, Pipeline
 from signal_actor.management.app import app as management_app
 from signal_actor.management.auth import Guard
 from signal_actor.management.feed import Feed
@@ -117,10 +117,11 @@ class Service:
         async with trio.open_nursery() as writing:
             await writing.start(self.database.writer.serve)
             async with trio.open_nursery() as delivering:
-                await delivering.start(self.supervisor.run, self.live)
+                await delivering.start(self.supervisor.run, Live())
                 delivering.start_soon(self._keep_house)
                 async with trio.open_nursery() as listening:
                     ready = await self._listen(listening)
+                    self.supervisor.assign(self.live)  # not before: what cannot listen and ends must not have sent
                     self._ingest = ready.ingest
                     self._address = control.announce(self.options.data_dir, ready.admin)
                     task_status.started(ready)

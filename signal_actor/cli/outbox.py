@@ -2,17 +2,19 @@
 
 import json
 import os
+import sqlite3
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
-from rich.padding import Padding
 from rich.text import Text
 
 from signal_actor.cli import output
 from signal_actor.cli.reach import reading, writing
 from signal_actor.cli.serve import data_dir_option
 from signal_actor.errors import UsageError
+from signal_actor.problems import no_such
 from signal_actor.store import events, letters
 from signal_actor.store.letters import CHUNK, Filter
 from signal_actor.wire import visible
@@ -43,6 +45,15 @@ def wanted(state: str | None, event_ids: tuple[int, ...], **rest: Any) -> Filter
     return Filter(state=state, event_ids=event_ids or None, **rest)
 
 
+def _check_names(connection: sqlite3.Connection, which: Filter) -> None:
+    """A mistyped name must not read as "nothing to do". Raises UsageError."""
+    known = letters.backlog(connection)
+    for noun, name in (("pipeline", which.pipeline), ("integration", which.integration)):
+        slugs = dict.fromkeys(row[noun] for row in known)
+        if name is not None and name not in slugs:
+            raise UsageError(no_such(name, noun, slugs))
+
+
 @outbox.command()
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True)
@@ -68,7 +79,8 @@ def status(data_dir: Path, as_json: bool) -> None:
 def list_(data_dir: Path, limit: int, as_json: bool, **which: Any) -> None:
     """List deliveries, oldest first."""
     with reading(data_dir) as connection:
-        found = letters.listed(connection, wanted(**which), limit=limit)
+        _check_names(connection, filter_ := wanted(**which))
+        found = letters.listed(connection, filter_, limit=limit)
     columns = ["event_id", "pipeline", "integration", "state", "attempts", "due_at", "last_status", "last_error"]
     output.rows(found, as_json=as_json, columns=columns, empty="No such deliveries.")
 
@@ -96,7 +108,7 @@ def _tell(story: dict[str, Any]) -> None:
     for name in ("received_at", "pipeline", "message_id", "anonymous_id", "user_id"):
         console.print(Text(visible(f"  {name:13} {event[name] if event[name] is not None else '-'}")))
     payload = output.json_text(json.loads(event["payload"]))
-    console.print(Padding(Text(payload, style="dim"), (0, 0, 1, 2)))
+    console.print(Text(indent(payload, "  ") + "\n", style="dim"), soft_wrap=True)
     output.rows(
         story["deliveries"],
         as_json=False,
@@ -105,10 +117,12 @@ def _tell(story: dict[str, Any]) -> None:
     )
     for attempt in story["attempts"]:
         head = f"{attempt['started_at']}  {attempt['integration']}  {attempt['outcome']}  {attempt['status'] or '-'}"
-        console.print(Text(f"\n{head}  {attempt['duration_ms']} ms  {attempt['events']} events", style="bold"))
+        count = "1 event" if attempt["events"] == 1 else f"{attempt['events']} events"
+        console.print(Text(f"\n{head}  {attempt['duration_ms']} ms  {count}", style="bold"))
         for name in ("error", "request_body", "response_body"):
             if attempt[name]:
-                console.print(Text(visible(f"  {name.removesuffix('_body')}: {attempt[name]}")))
+                # Not broken into lines of ours: what is copied from here is to be JSON.
+                console.print(Text(visible(f"  {name.removesuffix('_body')}: {attempt[name]}")), soft_wrap=True)
 
 
 @outbox.command()
@@ -132,12 +146,14 @@ def discard(data_dir: Path, dry_run: bool, yes: bool, **which: Any) -> None:
     filter_ = wanted(**which)
     if not dry_run and not yes:
         with reading(data_dir) as connection:
+            _check_names(connection, filter_)
             click.confirm(f"Give {letters.count(connection, filter_)} deliveries up for good?", abort=True)
     _change("discard", data_dir, filter_, dry_run, "discarded")
 
 
 def _change(verb: str, data_dir: Path, which: Filter, dry_run: bool, done: str) -> None:
     with reading(data_dir) as connection:
+        _check_names(connection, which)
         count = letters.count(connection, which)
     if dry_run:
         click.echo(f"{count} deliveries would be {done}.")

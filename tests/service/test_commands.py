@@ -73,6 +73,27 @@ async def test_outbox_status_list_and_show(shop: Shop) -> None:
     assert "no event" in await shop("outbox", "show", "m-99", code=2)
 
 
+@pytest.mark.parametrize("running", [True])
+async def test_what_is_shown_of_an_event_can_be_copied(shop: Shop) -> None:
+    await shop.house.track(4, properties={"note": "never broken " * 40})
+    await shop.house.settled()
+    lines = (await shop("outbox", "show", "m-4")).splitlines()
+    requests = [line.removeprefix("  request: ") for line in lines if line.startswith("  request: ")]
+    assert len(requests) == 4
+    assert all("never broken" in json.dumps(json.loads(request)) for request in requests)
+    above = lines[: lines.index(next(line for line in lines if line.startswith("integration ")))]
+    assert above == [line.rstrip() for line in above]
+    assert sum("1 event" in line and "1 events" not in line for line in lines) == 4
+
+
+@BOTH
+async def test_a_name_that_nothing_has_is_not_taken_for_no_deliveries(shop: Shop) -> None:
+    for words in (["list"], ["replay", "--dry-run"], ["discard", "--yes"]):
+        said = await shop("outbox", *words, "--integration", "webhok", code=2)
+        assert "no such integration: 'webhok', did you mean webhook?" in said
+        assert "no such pipeline: 'shoe'" in await shop("outbox", *words, "--pipeline", "shoe", code=2)
+
+
 @BOTH
 async def test_outbox_replay(shop: Shop, running: bool, sandbox: Sandbox) -> None:
     assert "1 deliveries would be replayed" in await shop("outbox", "replay", "--dry-run")

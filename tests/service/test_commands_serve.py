@@ -64,6 +64,7 @@ async def test_options_come_from_flag_environment_and_port(tmp_path: Path) -> No
         (["--ingest-bind", "127.0.0.1:{taken}"], "choose another address or port"),
         (["--trusted-proxies", "10.0.0.0/99"], "10.0.0.0/99"),
         (["--log-format", "xml"], "xml"),
+        (["--data-dir", "{tmp}/wrong.toml/data"], "wrong.toml/data: cannot be used as data directory"),
         (["--nonsense"], "--nonsense"),
     ],
 )
@@ -79,6 +80,26 @@ async def test_wrong_usage_is_a_2_with_words(
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_service_that_cannot_listen_delivers_nothing(
+    commander: Commander, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    config = written(tmp_path / "shop.toml", tables(sandbox, only=("webhook",)))
+    taken = sandbox.webhook.url.rpartition(":")[2]
+    events = tmp_path / "events.ndjson"
+    events.write_text(json.dumps(numbered(1)))
+    data_dir = ["--data-dir", str(tmp_path / "data")]
+
+    def run() -> int:
+        busy = ["--ingest-bind", "127.0.0.1:0", "--admin-bind", f"127.0.0.1:{taken}"]
+        assert commander("apply", config, *data_dir).returncode == 0
+        assert commander("import", events, "--pipeline", "shop", *data_dir).returncode == 0
+        return commander("serve", *data_dir, *busy).returncode
+
+    assert await trio.to_thread.run_sync(run) == 2
+    assert Database(tmp_path / "data").rows("select 1 from v_attempts") == []
+    assert sandbox.webhook.ledger.requests == []
 
 
 def test_commands_on_a_directory_that_is_not_there_say_so(commander: Commander, tmp_path: Path) -> None:

@@ -41,6 +41,31 @@ def test_live_events_pause_and_go_on(person: Person, house: House) -> None:
     assert "First" in person.text("#stream")
 
 
+def test_what_a_configuration_file_decides_is_told_where_it_is_edited(person: Person, house: House) -> None:
+    (ometria,) = house.rows("select id from integration where slug = 'ometria'")
+    words = "A configuration file names this integration"
+    for page in ("settings", "mappings"):
+        person.go(f"/integrations/{ometria['id']}/{page}")
+        person.sees(words)
+    person.go(f"/integrations/{ometria['id']}")
+    assert words not in person.text("main")
+
+
+def test_a_healthy_one_with_a_backlog_does_not_speak_of_answers(person: Person, house: House) -> None:
+    house.send("track", event="Done")
+    (webhook,) = house.rows("select id from integration where slug = 'webhook'")
+    eventually(lambda: house.rows("select 1 from v_backlog where integration = 'webhook' and done > 0 and pending = 0"))
+    faults = house.demo.sandbox.vendors["webhook"].faults
+    house.ask(lambda: faults.add(delay=4.0))
+    house.send("track", event="Slow")
+    person.go(f"/integrations/{webhook['id']}")
+    person.sees("What waits is on its way")
+    house.ask(faults.clear)
+    eventually(lambda: house.rows("select 1 from v_backlog where integration = 'webhook' and pending + leased = 0"))
+    person.go(f"/integrations/{webhook['id']}")
+    person.sees("The newest request was answered as it should be")
+
+
 def test_dead_letters_are_found_mended_and_replayed(person: Person, house: House) -> None:
     (ometria,) = house.rows("select id from integration where slug = 'ometria'")
     rule = f"/integrations/{ometria['id']}/mappings/rule?key=track:Order%20Completed"
