@@ -18,7 +18,7 @@ from signal_actor.store import messages, walk
 from signal_actor.store.ids import first_id, time_of
 from signal_actor.wire import iso
 
-BUDGET = 2.0  # seconds of a core: some five million events, if the file is in memory
+BUDGET = 1.0  # seconds of a core: some five million events, if the file is in memory
 PAGE_CHARS = 2_000_000  # of payload in a page: larger ones hold up who reads and writes them
 LAST = 2**62
 

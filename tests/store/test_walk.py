@@ -40,3 +40,32 @@ def test_what_is_counted_in_steps_is_counted_once(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(walk, "STEP_SECONDS", 0.0)
         assert figures.fates(connection, [1], since=0, until=stage.NOW * 2) == whole
         assert whole[1].pending == 25
+
+
+class Clock:
+    """Every step takes a twentieth of a second of this thread, while the others work for `others` seconds."""
+
+    def __init__(self, others: float) -> None:
+        self.others, self.own, self.slept = others, 0.0, list[float]()
+
+    def thread_time(self) -> float:
+        return self.own
+
+    def process_time(self) -> float:
+        return self.own * (1 + self.others / 0.05)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+
+
+@pytest.mark.parametrize(("others", "rest"), [(0.0, 0.0), (0.01, 0.06), (0.05, 0.3), (0.5, 0.3)])
+def test_a_walk_rests_while_others_work(monkeypatch: pytest.MonkeyPatch, others: float, rest: float) -> None:
+    clock = Clock(others)
+    monkeypatch.setattr(walk, "time", clock)
+    with closing(stage.in_memory()) as connection:
+        stage.add_pipeline(connection)
+        for number in range(3):
+            stage.accept(connection, stage.track(f"m{number}", "v"), now=stage.NOW + number * 1_000)
+        for _ in walk.down(connection, 0, 2**53):
+            clock.own += 0.05
+    assert clock.slept == [rest] * 3
