@@ -73,7 +73,10 @@ DELIVERY = """
 def events(
     connection: sqlite3.Connection, wanted: Wanted, *, before: int | None, limit: int
 ) -> tuple[list[Row], int | None]:
-    """Events, newest first, and the id before which to go on; None at the end."""
+    """Events, newest first, and the id before which to go on; None at the end.
+
+    `deliveries` and `statuses` of each are by the integrations' slugs.
+    """
     conditions, values = _conditions(wanted, ABOUT_EVENT)
     owed, bound = _conditions(wanted, ABOUT_DELIVERY)
     if owed:
@@ -86,9 +89,11 @@ def events(
 
     rows, after = _through(connection, wanted, before, limit, window, weight=lambda row: len(row[8]))
     found = [_event(row) for row in rows]
-    states = _states(connection, [row[0] for row in rows])
+    fates = _fates(connection, [row[0] for row in rows])
     for item in found:
-        item["deliveries"] = states.get(item["event_id"], {})
+        own = fates.get(item["event_id"], {})
+        item["deliveries"] = {slug: state for slug, (state, _) in own.items()}
+        item["statuses"] = {slug: status for slug, (_, status) in own.items()}
     return found, after
 
 
@@ -157,15 +162,16 @@ def _conditions(wanted: Wanted, known: dict[str, str]) -> tuple[list[str], list[
     return [known[name] for name in given], list(given.values())
 
 
-def _states(connection: sqlite3.Connection, ids: list[int]) -> dict[int, dict[str, str]]:
-    """Where the deliveries of events stand, by the integrations' slugs."""
-    found: dict[int, dict[str, str]] = {}
-    for event_id, slug, state in connection.execute(
-        "select d.event_id, i.slug, d.state from delivery d join integration i on i.id = d.integration_id"
+def _fates(connection: sqlite3.Connection, ids: list[int]) -> dict[int, dict[str, tuple[str, int | None]]]:
+    """Where the deliveries of events stand, and the last HTTP status of each, by the integrations' slugs."""
+    found: dict[int, dict[str, tuple[str, int | None]]] = {}
+    for event_id, slug, state, status in connection.execute(
+        "select d.event_id, i.slug, d.state, d.last_status"
+        " from delivery d join integration i on i.id = d.integration_id"
         " where d.event_id in (select value from json_each(?)) order by i.id",
         (json.dumps(ids),),
     ):
-        found.setdefault(event_id, {})[slug] = state
+        found.setdefault(event_id, {})[slug] = state, status
     return found
 
 

@@ -39,6 +39,9 @@ def test_live_events_pause_and_go_on(person: Person, house: House) -> None:
     person.fill("Event name", "first")
     eventually(lambda: "Second" not in person.text("#stream"))
     assert "First" in person.text("#stream")
+    person.sees("ninetailed 200", "#stream")
+    person.go("/live")  # who comes later sees the answers too
+    assert "ninetailed 200" in person.text("#stream")
 
 
 def test_what_a_configuration_file_decides_is_told_where_it_is_edited(person: Person, house: House) -> None:
