@@ -44,7 +44,8 @@ def import_(data_dir: Path, file: Path, pipeline: str, as_json: bool) -> None:
         return
     if done:
         click.echo(f"{done} lines were done before.")
-    click.echo(f"{accepted} events accepted, {duplicates} duplicates, {len(refused)} refused.")
+    taken, again = output.several(accepted, "event", "events"), output.several(duplicates, "duplicate", "duplicates")
+    click.echo(f"{taken} accepted, {again}, {len(refused)} refused.")
     for number, message in refused[:SHOWN]:
         click.echo(f"  line {number}: {message}", err=True)
 

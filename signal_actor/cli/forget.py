@@ -40,7 +40,8 @@ def forget(data_dir: Path, yes: bool, as_json: bool, **who: str | None) -> None:
     with reading(data_dir) as connection:
         found = persons.find(connection, person)
     if not yes and found.events:
-        click.confirm(f"Erase {len(found.events)} events and all that is known about this person?", abort=True)
+        events = output.several(len(found.events), "event", "events")
+        output.sure(f"Erase {events} and all that is known about this person?")
     receipt = Counter(persons.NOTHING)
     with writing(data_dir, os.environ) as ask:
         for _ in range(persons.ROUNDS):

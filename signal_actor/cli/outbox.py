@@ -117,7 +117,7 @@ def _tell(story: dict[str, Any]) -> None:
     )
     for attempt in story["attempts"]:
         head = f"{attempt['started_at']}  {attempt['integration']}  {attempt['outcome']}  {attempt['status'] or '-'}"
-        count = "1 event" if attempt["events"] == 1 else f"{attempt['events']} events"
+        count = output.several(attempt["events"], "event", "events")
         console.print(Text(f"\n{head}  {attempt['duration_ms']} ms  {count}", style="bold"))
         for name in ("error", "request_body", "response_body"):
             if attempt[name]:
@@ -147,7 +147,7 @@ def discard(data_dir: Path, dry_run: bool, yes: bool, **which: Any) -> None:
     if not dry_run and not yes:
         with reading(data_dir) as connection:
             _check_names(connection, filter_)
-            click.confirm(f"Give {letters.count(connection, filter_)} deliveries up for good?", abort=True)
+            output.sure(f"Give {_deliveries(letters.count(connection, filter_))} up for good?")
     _change("discard", data_dir, filter_, dry_run, "discarded")
 
 
@@ -156,11 +156,15 @@ def _change(verb: str, data_dir: Path, which: Filter, dry_run: bool, done: str) 
         _check_names(connection, which)
         count = letters.count(connection, which)
     if dry_run:
-        click.echo(f"{count} deliveries would be {done}.")
+        click.echo(f"{_deliveries(count)} would be {done}.")
         return
     total = 0
     arguments = {name: getattr(which, name) for name in which.__slots__}
     with writing(data_dir, os.environ) as ask:
         while (changed := ask(verb, letters_wanted=arguments)) == CHUNK:
             total += changed
-    click.echo(f"{total + changed} deliveries {done}.")
+    click.echo(f"{_deliveries(total + changed)} {done}.")
+
+
+def _deliveries(count: int) -> str:
+    return output.several(count, "delivery", "deliveries")

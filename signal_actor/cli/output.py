@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from signal_actor.errors import UsageError
 from signal_actor.wire import STEERING, visible
 
 COLOURS = {
@@ -55,6 +56,28 @@ def cell(value: Any) -> Text:
     """A value as a table's cell. What strangers sent is read neither as markup nor by the terminal."""
     text = "" if value is None else str(value)
     return Text(visible(text), style=COLOURS.get(text, ""))
+
+
+def several(count: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def sure(question: str) -> None:
+    """Asks before something is done that cannot be undone.
+
+    Raises:
+        Abort: the answer is no.
+        UsageError: there is nobody to answer.
+    """
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError("nobody is there to be asked; add --yes to go on without") from None
+    if not agreed:
+        raise click.Abort
 
 
 def document(value: Any) -> None:

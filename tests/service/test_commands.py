@@ -96,10 +96,10 @@ async def test_a_name_that_nothing_has_is_not_taken_for_no_deliveries(shop: Shop
 
 @BOTH
 async def test_outbox_replay(shop: Shop, running: bool, sandbox: Sandbox) -> None:
-    assert "1 deliveries would be replayed" in await shop("outbox", "replay", "--dry-run")
+    assert "1 delivery would be replayed" in await shop("outbox", "replay", "--dry-run")
     assert shop.house.states("webhook") == ["done", "dead", "skipped"]
     assert "0 deliveries" in await shop("outbox", "replay", "--integration", "insider")
-    assert "1 deliveries replayed" in await shop("outbox", "replay", "--integration", "webhook")
+    assert "1 delivery replayed" in await shop("outbox", "replay", "--integration", "webhook")
     assert "0 deliveries" in await shop("outbox", "replay")
     if running:
         await arrived(sandbox.webhook, 2)
@@ -112,8 +112,9 @@ async def test_outbox_replay(shop: Shop, running: bool, sandbox: Sandbox) -> Non
 
 @BOTH
 async def test_outbox_discard(shop: Shop) -> None:
-    assert "1 deliveries would be discarded" in await shop("outbox", "discard", "--dry-run")
-    assert "1 deliveries discarded" in await shop("outbox", "discard", "--yes")
+    assert "1 delivery would be discarded" in await shop("outbox", "discard", "--dry-run")
+    assert "add --yes" in await shop("outbox", "discard", code=2)
+    assert "1 delivery discarded" in await shop("outbox", "discard", "--yes")
     assert shop.house.states("webhook") == ["done", "skipped", "skipped"]
     (row,) = shop.house.rows("select last_error from v_deliveries where message_id = 'm-2' and integration = 'webhook'")
     assert row["last_error"] == "discarded by command line"
