@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from signal_actor import identity
 from signal_actor.live import Retention
+from signal_actor.store import walk
 from signal_actor.store.ids import DAY, HOUR, LARGEST, first_id
 
 CHUNK = 500  # keys forgotten in one transaction: a few milliseconds
@@ -39,8 +40,8 @@ DAYS = """
 def find(connection: sqlite3.Connection, message_id: str) -> list[int]:
     """Ids of the events with this messageId, of all pipelines, oldest first.
 
-    Every day that has keys is asked for theirs. Events that are older than the keys are few, dead letters above all,
-    and are looked through.
+    Every day that has keys is asked for theirs; events that are older than the keys are looked through. Those are few,
+    dead letters above all, unless keys had to make room.
     """
     pipelines = [row[0] for row in connection.execute("select id from pipeline")]
     keys = [identity.message_key(pipeline_id, message_id) for pipeline_id in pipelines]
@@ -53,8 +54,12 @@ def find(connection: sqlite3.Connection, message_id: str) -> list[int]:
     found = {row[0] for row in keyed}
     (oldest,) = connection.execute("select min(day) from seen").fetchone()
     before = first_id(oldest * DAY) if oldest is not None else LARGEST
-    old = connection.execute("select id from event where id < ? and message_id = ?", (before, message_id))
-    return sorted(found | {row[0] for row in old})
+    for span in walk.down(connection, 0, before):
+        old = connection.execute(
+            "select id from event where id >= ? and id < ? and message_id = ?", (*span, message_id)
+        )
+        found |= {row[0] for row in old}
+    return sorted(found)
 
 
 def forget(connection: sqlite3.Connection, retention: Retention, *, now: int, early: bool = False) -> int:

@@ -12,27 +12,22 @@ from signal_actor.store.ids import whole
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What a filter named, as slugs. `integration_id` is given where a number was, and only then."""
+    """What a filter named: a pipeline's slug, and an integration's slug or, where a number was given, its id."""
 
     pipeline: str | None
     integration: str | None
     integration_id: int | None
 
 
-def called(connection: sqlite3.Connection, pipeline: str | None, integration: str | None) -> Called:
+def called(connection: sqlite3.Connection, pipeline: str | int | None, integration: str | int | None) -> Called:
     """What is meant by two names of a filter, removed ones included. A name that nothing has stays as it is."""
-    if pipeline is not None:
-        pipeline = _slug(connection, pipeline)
-    number = None if integration is None or _known(connection, "integration", integration) else whole(integration)
-    if number is None:
-        return Called(pipeline, integration, None)
-    row = connection.execute(
-        "select p.slug, i.slug from integration i join pipeline p on p.id = i.pipeline_id where i.id = ?",
-        (number,),
-    ).fetchone()
-    if row is None or pipeline not in (None, row[0]):
-        return Called(pipeline, integration, number)
-    return Called(row[0], row[1], number)
+    slug = None if pipeline is None else _slug(connection, str(pipeline))
+    if isinstance(integration, str) and not _known(connection, "integration", integration):
+        number = whole(integration)
+        integration = integration if number is None else number
+    if isinstance(integration, int):
+        return Called(slug, None, integration)
+    return Called(slug, integration, None)
 
 
 def integrations(connection: sqlite3.Connection, slug: str) -> dict[str, int]:

@@ -98,12 +98,7 @@ async def give_up(office: Office, caller: Caller, body: Discard) -> Counted:
 
 def _filter(office: Office, body: Replay | Discard) -> Filter:
     asked = body.model_dump(exclude={"dry_run", "pipeline", "integration"})
-    pipeline = None if body.pipeline is None else str(body.pipeline)
-    if isinstance(body.integration, int):
-        named = replace(office.database.read(names.called, pipeline, None), integration_id=body.integration)
-    else:
-        named = office.database.read(names.called, pipeline, body.integration)
-    return Filter(**asked, **asdict(named))
+    return Filter(**asked, **asdict(office.database.read(names.called, body.pipeline, body.integration)))
 
 
 async def _change(office: Office, caller: Caller, body: Replay | Discard, verb: Any) -> Counted:
